@@ -1,0 +1,14 @@
+"""How long things take, said short."""
+
+from datetime import timedelta
+
+
+def duracion(tiempo: timedelta) -> str:
+    """A length of time in its two largest units: «6 d», «1 d 4 h», «5 h», «12 min»."""
+    minutos = max(0, int(tiempo.total_seconds() // 60))
+    dias, horas = minutos // 1440, minutos % 1440 // 60
+    if dias >= 3 or (dias and not horas):
+        return f"{dias} d"
+    if dias:
+        return f"{dias} d {horas} h"
+    return f"{horas} h" if horas else f"{minutos} min"

@@ -1,0 +1,337 @@
+"""Settings: one file, every value from the environment or `.env`, safe when nothing is said.
+
+Without `MODO=demo` production rules hold, and a missing or weak secret stops the start.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from celery.schedules import schedule as cada
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from senasa import postgres
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = BASE_DIR / "var"
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+MODO = env("MODO", default="produccion")
+if MODO not in {"produccion", "demo"}:
+    raise ImproperlyConfigured(f"MODO es «produccion» o «demo», no «{MODO}».")
+DEMO = MODO == "demo"
+DEBUG = False
+
+
+def secreto(nombre: str) -> str:
+    """A key of at least 50 characters that nobody published; the demo's are written to `.env` once."""
+    valor = env(nombre, default="")
+    if len(valor) < 50 or len(set(valor)) < 10 or valor.lower().startswith(("django-insecure", "cambi")):
+        raise ImproperlyConfigured(
+            f"{nombre} falta, es corta o es la de ejemplo: ponga 50 caracteres al azar o más "
+            "(«make run» las genera en .env para la demostración)."
+        )
+    return valor
+
+
+SECRET_KEY = secreto("SECRET_KEY")
+ENLACE_CLAVE = secreto("ENLACE_CLAVE")  # derives the tracking tokens
+BITACORA_CLAVE = secreto("BITACORA_CLAVE")  # chains the case log
+if len({SECRET_KEY, ENLACE_CLAVE, BITACORA_CLAVE}) < 3:
+    raise ImproperlyConfigured("SECRET_KEY, ENLACE_CLAVE y BITACORA_CLAVE deben ser distintas.")
+
+# Where the site lives
+
+LOCALES = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or (LOCALES if DEMO else [])
+if not DEMO and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
+    raise ImproperlyConfigured("ALLOWED_HOSTS debe nombrar los anfitriones del sitio, sin «*».")
+PORT = env.int("PORT", default=8000)
+# The absolute base of the links in mails and in QR codes.
+SITIO_URL = env("SITIO_URL", default="").rstrip("/") or (
+    f"http://127.0.0.1:{PORT}" if DEMO else f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+)
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(SITIO_URL))]
+ROOT_URLCONF = "senasa.urls"
+WSGI_APPLICATION = "senasa.wsgi.application"
+
+# What it is made of
+
+INSTALLED_APPS = [
+    "dashboard",
+    "laboratorio",
+    "expedientes",
+    "notificaciones",
+    "senasa",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "django_filters",
+    "django_htmx",
+    "simple_history",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "senasa.idioma.middleware",
+    # Deny by default: a public view says @login_not_required.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "dashboard.contexto.menu",
+            ],
+        },
+    }
+]
+
+# Where the data lies
+
+POSTGRES_PROPIO = not env("DATABASE_URL", default="")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": postgres.base_de_datos(VAR) if POSTGRES_PROPIO else env.db("DATABASE_URL")
+}
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL debe ser postgres://…: no hay segundo motor.")
+# The permission sub-queries cost PostgreSQL's JIT more than they ever gain from it.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# In the database, because rate limits must count over all processes and outlive a broker.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# The demo serves what is in the folder; production serves hashed, compressed, immutable files.
+WHITENOISE_USE_FINDERS = DEMO
+if DEMO:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR / "archivos", "base_url": None},
+    },
+    # What people hand in: private, renamed, sent as attachments only.
+    "adjuntos": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR / "adjuntos", "base_url": None, "file_permissions_mode": 0o640},
+    },
+    # Issued signed documents and nothing else; served only by views that check who asks.
+    "informes": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR / "informes", "base_url": None, "file_permissions_mode": 0o640},
+    },
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEMO
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# Who may come in
+
+AUTH_USER_MODEL = "senasa.Usuario"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "senasa.cuentas.Adaptador"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an administrator writes the address
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PROXIES", default=0 if DEMO else 1)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "SENASA"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an administrator wrote the address
+
+SESSION_COOKIE_AGE = 12 * 60 * 60  # a shift
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# What browsers are told
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not DEMO
+SECURE_HSTS_SECONDS = 0 if DEMO else 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEMO
+# TLS ends at the proxy, which must set this header on every request and drop the client's.
+SECURE_PROXY_SSL_HEADER = None if DEMO else ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# Language and time
+
+LANGUAGE_CODE = "es-pe"
+LANGUAGES = [("es", _("Español")), ("en", _("Inglés"))]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = not DEMO
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "America/Lima"
+USE_I18N = USE_TZ = True
+
+# Mail
+
+CORREOS = VAR / "correos"
+CORREO_REMITENTE = DEFAULT_FROM_EMAIL = SERVER_EMAIL = (
+    env("CORREO_REMITENTE", default="") or "SENASA Cuarentena Vegetal <no-responder@senasa.example>"
+)
+EMAIL_BACKEND = "senasa.correo.ArchivoEml"
+EMAIL_TIMEOUT = 20
+if env("EMAIL_URL", default=""):
+    vars().update(env.email_url("EMAIL_URL"))
+
+# Signature
+
+# In production nothing stands in for a missing certificate: the reports wait in a visible queue.
+FIRMA_P12 = env("FIRMA_P12", default="") or (str(VAR / "firma" / "demo.p12") if DEMO else "")
+FIRMA_CLAVE = env("FIRMA_CLAVE", default="") or ("firma-de-demostracion" if DEMO else "")
+FIRMA_RAICES = env("FIRMA_RAICES", default="") or (str(VAR / "firma" / "demo-raiz.pem") if DEMO else "")
+
+# What the head of a report says.
+LABORATORIO_NOMBRE = env("LABORATORIO_NOMBRE", default="Unidad del Centro de Diagnóstico de Sanidad Vegetal (UCDSV)")
+LABORATORIO_DIRECCION = env("LABORATORIO_DIRECCION", default="La Molina, Lima, Perú")
+
+# How many histories `make run` loads into an empty demonstration.
+DEMO_EXPEDIENTES = env.int("DEMO_EXPEDIENTES", default=80)
+CIERRE_AUTOMATICO_HORAS = env.int("CIERRE_AUTOMATICO_HORAS", default=4)
+
+# Background work
+
+REDIS_URL = env("REDIS_URL", default="")
+COLA = VAR / "cola"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {
+        "visibility_timeout": 300,
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+        "socket_keepalive": True,
+        # What a publisher waits for a broker that refuses: one more try, at once.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+    }
+    if REDIS_URL
+    else {
+        "data_folder_in": str(COLA / "mensajes"),
+        "data_folder_out": str(COLA / "mensajes"),
+        "control_folder": str(COLA / "control"),
+        "polling_interval": 0.02,
+    }
+)
+if not REDIS_URL:
+    for _carpeta in (COLA / "mensajes", COLA / "control"):
+        _carpeta.mkdir(parents=True, exist_ok=True)
+# A publisher must not wait for a broker that is down: the sweep finds what nobody rang for.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SOFT_TIME_LIMIT = 60
+CELERY_TASK_TIME_LIMIT = 90
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A sweep that could not run before the next one is due is of no use any more.
+CELERY_BEAT_SCHEDULE = {
+    tarea: {"task": tarea, "schedule": cada(segundos), "options": {"expires": segundos}}
+    for tarea, segundos in {
+        "notificaciones.tasks.despachar": 5,
+        "laboratorio.tasks.barrer_informes": 5,
+        "expedientes.tasks.barrer_documentos": 5,
+        "expedientes.tasks.cerrar_listos": 300,
+    }.items()
+}
+
+# Lines carry no name, e-mail or token: what a person did is in the case log, not here.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "linea": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+    },
+    "handlers": {"consola": {"class": "logging.StreamHandler", "formatter": "linea"}},
+    "root": {"handlers": ["consola"], "level": env("NIVEL_DE_REGISTRO", default="WARNING")},
+    "loggers": {
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        # WeasyPrint and fontTools tell their whole life at INFO.
+        "fontTools": {"level": "ERROR"},
+        "weasyprint": {"level": "ERROR"},
+    },
+}
