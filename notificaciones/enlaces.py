@@ -1,0 +1,63 @@
+"""Tracking links. A token is HMAC-SHA256(ENLACE_CLAVE, id‖version): derived while sending, in no table.
+
+Opening one changes nothing, since mail scanners open them too. Revoking or renewing a link kills its token.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from .models import Enlace, Notificacion
+
+
+def token(enlace: Enlace) -> str:
+    """The link's secret: the row's id and 160 bits of its HMAC."""
+    mensaje = f"enlace:{enlace.pk}:{enlace.version}".encode()
+    firma = hmac.new(settings.ENLACE_CLAVE.encode(), mensaje, hashlib.sha256).digest()[:20]
+    return f"{enlace.pk}-{urlsafe_b64encode(firma).decode().rstrip('=')}"
+
+
+def abrir(texto: str) -> Enlace | None:
+    """The link that `texto` opens; None when it is not one of ours, expired or revoked."""
+    pk, _guion, _firma = texto.partition("-")
+    if not (pk.isascii() and pk.isdigit() and len(pk) <= 18):
+        return None
+    enlace = vigente(int(pk))
+    if enlace is None or not hmac.compare_digest(token(enlace).encode(), texto.encode()):
+        return None
+    return enlace
+
+
+def vigente(pk: int, version: int | None = None) -> Enlace | None:
+    """The link with that id, while it is neither revoked nor expired, nor of another version than asked."""
+    enlace = Enlace.objects.filter(pk=pk, revocado_en=None).filter(
+        Q(vence_en=None) | Q(vence_en__gt=timezone.now())
+    ).first()  # fmt: skip
+    return None if enlace is None or version not in (None, enlace.version) else enlace
+
+
+def url(enlace: Enlace) -> str:
+    """The absolute address that a mail carries."""
+    return settings.SITIO_URL + reverse("seguimiento", args=[token(enlace)])
+
+
+def revocar_de(*, referencia: str, correo: str) -> None:
+    """Kill the live link of an address to an object, and take back the mails that would still carry it."""
+    vivos = Enlace.objects.filter(referencia=referencia, correo=correo, revocado_en=None)
+    Notificacion.objects.filter(enlace__in=vivos, estado=Notificacion.Estado.PENDIENTE).update(
+        estado=Notificacion.Estado.CANCELADA, error="El correo se corrigió antes de enviarlo."
+    )
+    vivos.update(revocado_en=timezone.now())
+
+
+def vencer(*, referencia: str, dentro_de: timedelta) -> None:
+    """Let the object's live links expire after a while: its story is over."""
+    Enlace.objects.filter(referencia=referencia, revocado_en=None, vence_en=None).update(
+        vence_en=timezone.now() + dentro_de
+    )

@@ -1,0 +1,82 @@
+"""The outbox, and the links its mails carry. Neither knows what a case is: `referencia` is opaque here."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Enlace(models.Model):
+    """One address's way to one object. The token is derived from this row, never stored (`enlaces.py`)."""
+
+    referencia = models.CharField(max_length=60)
+    correo = models.EmailField()
+    version = models.PositiveSmallIntegerField(default=1)
+    creado_en = models.DateTimeField()
+    vence_en = models.DateTimeField(null=True, blank=True)
+    revocado_en = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("enlace de seguimiento")
+        verbose_name_plural = _("enlaces de seguimiento")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["referencia", "correo"], condition=Q(revocado_en__isnull=True), name="enlace_uno_vivo"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.referencia} v{self.version}"
+
+
+class Notificacion(models.Model):
+    """One mail that is owed, and what became of it."""
+
+    class Estado(models.TextChoices):
+        PENDIENTE = "pendiente", _("pendiente")
+        ENVIADA = "enviada", _("enviada")
+        ENTREGADA = "entregada", _("entregada")
+        REBOTADA = "rebotada", _("rebotada")
+        FALLIDA = "fallida", _("fallida")
+        CANCELADA = "cancelada", _("cancelada")
+
+    clave = models.CharField(max_length=400, unique=True)
+    aviso = models.CharField(_("aviso"), max_length=40)
+    correo = models.EmailField(_("correo"))
+    asunto = models.CharField(_("asunto"), max_length=200)
+    texto = models.TextField()
+    html = models.TextField()
+    referencia = models.CharField(max_length=60, db_index=True)
+    evento_id = models.BigIntegerField(null=True, blank=True)
+    enlace = models.ForeignKey(Enlace, models.PROTECT, null=True, blank=True)
+    estado = models.CharField(_("estado"), max_length=10, choices=Estado, default=Estado.PENDIENTE)
+    creada_en = models.DateTimeField(_("debida desde"))
+    intentos = models.PositiveSmallIntegerField(default=0)
+    proximo_intento_en = models.DateTimeField()
+    limite_en = models.DateTimeField(help_text="Hasta cuándo se reintenta.")
+    reclamada_hasta = models.DateTimeField(null=True, blank=True)
+    enviada_en = models.DateTimeField(_("enviada"), null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    message_id = models.CharField(max_length=120, unique=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("notificación")
+        verbose_name_plural = _("notificaciones")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(estado__in=["pendiente", "enviada", "entregada", "rebotada", "fallida", "cancelada"]),
+                name="notificacion_estado_conocido",
+            ),
+            models.CheckConstraint(
+                condition=~Q(estado="enviada") | Q(enviada_en__isnull=False), name="notificacion_enviada_con_hora"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["proximo_intento_en"], name="notificacion_por_enviar", condition=Q(estado="pendiente"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aviso} · {self.get_estado_display()}"

@@ -1,0 +1,213 @@
+"""The outbox: owed within the act's transaction, sent by the worker with no transaction open.
+
+A row is the truth; the doorbell only makes it quick. Whoever dies in the middle leaves a claim that expires,
+and the same row goes out again under the same Message-ID.
+"""
+
+import logging
+import smtplib
+import time
+from datetime import timedelta
+from email.errors import MessageError
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.html import escape
+
+from senasa import reloj, timbre
+
+from . import enlaces, tasks
+from .models import Enlace, Notificacion
+
+registro = logging.getLogger(__name__)
+
+# Where the link goes in the texts: the token must not be in any table, so it is put in while sending.
+LUGAR_DEL_ENLACE = "%ENLACE%"
+RECLAMO = timedelta(seconds=60)
+VIDA = timedelta(hours=24)
+PAUSAS = [timedelta(seconds=s) for s in (30, 60, 120, 300, 600, 1200, 2400, 3600)]
+LOTE = 20
+# The server refuses us, not this mail: every mail waits until somebody has settled it.
+DE_LA_CONEXION = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
+# A task drains for this long at most, well inside Celery's soft limit.
+TURNO_SEGUNDOS = 40
+
+
+def enlace_para(*, referencia: str, correo: str) -> Enlace:
+    """The live link of an address to an object, made if there is none; an expired one lives again, with a new token."""
+    correo = correo.lower()
+    enlace, _nuevo = Enlace.objects.get_or_create(
+        referencia=referencia, correo=correo, revocado_en=None, defaults={"creado_en": reloj.ahora()}
+    )
+    if enlace.vence_en and enlace.vence_en <= timezone.now():
+        enlace.version, enlace.vence_en = enlace.version + 1, None
+        enlace.save(update_fields=["version", "vence_en"])
+    return enlace
+
+
+def encolar(
+    *,
+    clave: str,
+    correo: str,
+    asunto: str,
+    texto: str,
+    html: str,
+    aviso: str,
+    referencia: str,
+    evento_id: int | None = None,
+    enlace: Enlace | None = None,
+) -> Notificacion:
+    """Owe a mail, within the caller's transaction. The same `clave` owes it once.
+
+    Raises ValueError for a line break in address or subject: a header must not be forged.
+    """
+    if len(f"{correo}{asunto}.".splitlines()) > 1:  # the form feeds and separators that the mail library breaks at too
+        raise ValueError("ni el correo ni el asunto admiten saltos de línea")
+    validate_email(correo)
+    notificacion, nueva = Notificacion.objects.get_or_create(
+        clave=clave,
+        defaults={
+            "aviso": aviso,
+            "correo": correo,
+            "asunto": asunto[:200],
+            "texto": texto,
+            "html": html,
+            "referencia": referencia,
+            "evento_id": evento_id,
+            "enlace": enlace,
+            "creada_en": reloj.ahora(),
+            "proximo_intento_en": reloj.ahora(),
+            "limite_en": timezone.now() + VIDA,
+            "message_id": f"<{get_random_string(32).lower()}@{_dominio()}>",
+        },
+    )
+    if nueva:
+        timbre.tocar(tasks.despachar)
+    return notificacion
+
+
+def _dominio() -> str:
+    return parseaddr(settings.CORREO_REMITENTE)[1].rpartition("@")[2] or "localhost"
+
+
+def despachar() -> int:
+    """Send what is due until nothing is left or the turn is over; how many went out."""
+    enviadas, hasta = 0, time.monotonic() + TURNO_SEGUNDOS
+    conexion = get_connection()
+    try:
+        while time.monotonic() < hasta:
+            lote = _reclamar()
+            if not lote:
+                break
+            for notificacion in lote:
+                if time.monotonic() >= hasta:  # a server that hangs: the rest of the claims expire by themselves
+                    break
+                enviadas += _enviar(notificacion, conexion)
+    finally:
+        _cerrar(conexion)
+    return enviadas
+
+
+@transaction.atomic
+def _reclamar() -> list[Notificacion]:
+    """Take a few due rows for this worker alone; another worker skips them."""
+    ahora = timezone.now()
+    lote = list(
+        Notificacion.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("enlace")
+        .filter(Q(reclamada_hasta=None) | Q(reclamada_hasta__lte=ahora))
+        .filter(estado=Notificacion.Estado.PENDIENTE, proximo_intento_en__lte=ahora)
+        .order_by("proximo_intento_en")[:LOTE]
+    )
+    Notificacion.objects.filter(pk__in=[notificacion.pk for notificacion in lote]).update(
+        reclamada_hasta=ahora + RECLAMO
+    )
+    return lote
+
+
+def componer(notificacion: Notificacion) -> EmailMultiAlternatives:
+    """The mail as it goes out, with its link put in."""
+    enlace = enlaces.url(notificacion.enlace) if notificacion.enlace else settings.SITIO_URL
+    mensaje = EmailMultiAlternatives(
+        subject=notificacion.asunto,
+        body=notificacion.texto.replace(LUGAR_DEL_ENLACE, enlace),
+        from_email=settings.CORREO_REMITENTE,
+        to=[notificacion.correo],
+        headers={
+            "Message-ID": notificacion.message_id,
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+        },
+    )
+    mensaje.attach_alternative(notificacion.html.replace(LUGAR_DEL_ENLACE, escape(enlace)), "text/html")
+    return mensaje
+
+
+def _enviar(notificacion: Notificacion, conexion: BaseEmailBackend) -> bool:
+    # A claim can expire while earlier mails of the batch hang: whoever is late leaves the row alone.
+    ahora = timezone.now()
+    mia = Notificacion.objects.filter(
+        pk=notificacion.pk, estado=Notificacion.Estado.PENDIENTE, intentos=notificacion.intentos
+    ).update(intentos=notificacion.intentos + 1, reclamada_hasta=ahora + RECLAMO)
+    if not mia:
+        return False
+    try:
+        conexion.open()  # kept open for the whole turn
+        conexion.send_messages([componer(notificacion)])
+    except Exception as error:  # smtplib, sockets, or a mail that cannot be composed
+        _cerrar(conexion)
+        _anotar_fallo(notificacion, error)
+        return False
+    Notificacion.objects.filter(pk=notificacion.pk).update(
+        estado=Notificacion.Estado.ENVIADA, enviada_en=timezone.now(), reclamada_hasta=None, error=""
+    )
+    return True
+
+
+def _anotar_fallo(notificacion: Notificacion, error: Exception) -> None:
+    """Temporary errors wait longer each time, for 24 hours; a permanent one is not tried again."""
+    ahora = timezone.now()
+    pausa = PAUSAS[min(notificacion.intentos, len(PAUSAS) - 1)]
+    permanente = _es_permanente(error)
+    perdida = permanente or ahora + pausa > notificacion.limite_en
+    estado = Notificacion.Estado.FALLIDA if perdida else Notificacion.Estado.PENDIENTE
+    # Only while this try is the last one: another worker may have sent the row meanwhile.
+    Notificacion.objects.filter(
+        pk=notificacion.pk, estado=Notificacion.Estado.PENDIENTE, intentos=notificacion.intentos + 1
+    ).update(estado=estado, proximo_intento_en=ahora + pausa, reclamada_hasta=None, error=_en_palabras(error))
+    registro.warning("notificación %s sin enviar: %s", notificacion.pk, type(error).__name__)
+
+
+def _codigo(error: Exception) -> int | None:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return next(iter(error.recipients.values()))[0]
+    return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else None
+
+
+def _es_permanente(error: Exception) -> bool:
+    codigo = _codigo(error)
+    if codigo is not None:
+        return 500 <= codigo < 600 and not isinstance(error, DE_LA_CONEXION)
+    # A mail that cannot be composed. All else, Celery's soft limit too, may go better the next time.
+    return isinstance(error, ValueError | MessageError)
+
+
+def _en_palabras(error: Exception) -> str:
+    codigo = _codigo(error)
+    if codigo is None:
+        return "No se pudo conectar con el servidor de correo." if isinstance(error, OSError) else "No se pudo enviar."
+    return f"El servidor de correo respondió {codigo}."
+
+
+def _cerrar(conexion: BaseEmailBackend) -> None:
+    try:
+        conexion.close()
+    except Exception:  # a connection that is already broken says so again
+        registro.debug("la conexión de correo ya estaba cerrada")

@@ -1,0 +1,10 @@
+"""What the worker does for the outbox: call the service, nothing else."""
+
+from celery import shared_task
+
+
+@shared_task(name="notificaciones.tasks.despachar", expires=30)
+def despachar() -> None:
+    from . import services
+
+    services.despachar()
