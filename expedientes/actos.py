@@ -1,0 +1,140 @@
+"""The page of an act, once for all of them: refuse early, bind the form, call one service, say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide, Transicion
+
+from . import avisos
+from .lifecycle import TABLAS, exigir
+from .models import Expediente, Partida
+
+
+def atender(
+    request: HttpRequest,
+    *,
+    objeto: Any,
+    accion: str,
+    tabla: Mapping[str, Transicion],
+    formulario: Callable[..., BaseForm],
+    hacer: Callable[..., Any],
+    que_hara: Sequence[str] = (),
+    resumen: Sequence[str] = (),
+    volver: str = "",
+    titulo: str = "",
+    plantilla: str = "acto.html",
+    inicial: dict[str, Any] | None = None,
+    contexto: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """GET shows the form of `accion` on `objeto`; POST calls `hacer(**cleaned_data)` and goes back to the case.
+
+    `formulario` is called with data and files when posted, with nothing otherwise (bind its own arguments by
+    `functools.partial`); `inicial` is what it starts with. `que_hara`: what the button will do, in sentences.
+    `volver`: where to go afterwards, the case unless told. A refused act answers 403 (role), 409 (state, with
+    what happened meanwhile) or the form again with everything typed and the reason beside its field.
+    """
+    transicion = tabla[accion]
+    expediente = objeto if isinstance(objeto, Expediente) else objeto.expediente
+    volver = volver or reverse("expediente", args=[expediente.numero])
+    try:
+        exigir(objeto, accion, request.user, tabla=tabla)
+        if request.method == "POST":
+            form = formulario(request.POST, request.FILES)
+            if form.is_valid() and _hecho(form, hacer):
+                messages.success(request, _mensaje(transicion, expediente))
+                return redirect(volver)
+        else:
+            form = formulario(initial={**(inicial or {}), "visto": expediente.eventos})
+    except RolImpide as error:
+        raise PermissionDenied(error.mensaje) from error
+    except EstadoImpide as error:
+        return conflicto(request, error, expediente=expediente, volver=volver)
+    return render(
+        request,
+        plantilla,
+        {
+            "titulo": titulo or transicion.verbo,
+            "verbo": transicion.verbo,
+            "expediente": expediente,
+            "partida": objeto if isinstance(objeto, Partida) else None,
+            "resumen": resumen,
+            "que_hara": [*que_hara, *_a_quien_avisa(transicion, expediente)],
+            "form": form,
+            "volver": volver,
+            **(contexto or {}),
+        },
+        status=422 if form.is_bound else 200,
+    )
+
+
+def _hecho(form: BaseForm, hacer: Callable[..., Any]) -> bool:
+    datos = {campo: valor for campo, valor in form.cleaned_data.items() if campo != "visto"}
+    try:
+        hacer(**datos)
+    except DatoInvalido as error:
+        devolver(form, error)
+        return False
+    return True
+
+
+def devolver(form: BaseForm, error: ValidationError) -> None:
+    """Put each of a service's objections beside its field, or above the form when it has none."""
+    por_campo = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+    for campo, errores in por_campo.items():
+        form.add_error(campo if campo in form.fields else None, errores)
+
+
+def conflicto(request: HttpRequest, error: EstadoImpide, *, expediente: Expediente, volver: str) -> HttpResponse:
+    """The 409 page: why not, and what others did since the page with the form was opened."""
+    visto = request.POST.get("visto", "")
+    recientes = expediente.bitacora.select_related("actor").order_by("-n")
+    recientes = recientes.filter(n__gt=int(visto[:9])) if visto.isdecimal() else recientes[:3]
+    eventos = [
+        {
+            "titulo": hecho(evento.objeto, evento.accion),
+            "cuando": evento.registrado_en,
+            "quien": evento.actor.firma_corta if evento.actor else evento.get_origen_display(),
+        }
+        for evento in recientes[:10]
+    ]
+    contexto = {"mensaje": error.mensaje, "eventos": eventos, "volver": volver}
+    return render(request, "409.html", contexto, status=409)
+
+
+# What the log says of entries that no transition wrote.
+OTROS_HECHOS = {
+    "emitir_riv": "RIV firmado",
+    "corregir_correo": "Correo del importador corregido",
+    "reenviar_enlace": "Enlace de seguimiento reenviado",
+}
+
+
+def hecho(objeto: str, accion: str) -> str:
+    """How an entry of the log reads: what its transition says was done."""
+    transicion = TABLAS.get(objeto, {}).get(accion)
+    return str(transicion.hecho) if transicion else OTROS_HECHOS.get(accion, accion.replace("_", " ").capitalize())
+
+
+def _mensaje(transicion: Transicion, expediente: Expediente) -> str:
+    partes = [f"{transicion.hecho}."]
+    if transicion.avisa:
+        quienes = _(" y ").join(avisos.destinatarios(expediente))
+        partes.append(_("Se avisa por correo a %(quienes)s.") % {"quienes": quienes})
+    return " ".join(partes)
+
+
+def _a_quien_avisa(transicion: Transicion, expediente: Expediente) -> list[str]:
+    if not transicion.avisa:
+        return [_("No envía ningún aviso al importador.")]
+    quienes = _(" y ").join(avisos.destinatarios(expediente))
+    return [_("Avisa por correo a %(quienes)s, con el enlace de seguimiento.") % {"quienes": quienes}]

@@ -1,0 +1,63 @@
+"""What each notice says and to whom: renders the texts and puts them in the outbox."""
+
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from notificaciones.services import LUGAR_DEL_ENLACE, encolar, enlace_para
+
+from .models import Evento, Expediente, Partida
+
+
+def destinatarios(expediente: Expediente) -> list[str]:
+    """The addresses that follow the case: the importer's and the broker's, each once."""
+    correos = [expediente.importador.correo]
+    if expediente.agente:
+        correos.append(expediente.agente.correo)
+    return list(dict.fromkeys(correo.lower() for correo in correos if correo))
+
+
+def deber(aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any) -> None:
+    """Owe `aviso` to everybody who follows the case, within the act's transaction."""
+    for correo in destinatarios(expediente):
+        deber_a(correo, aviso, expediente=expediente, evento=evento, partida=partida, **mas)
+
+
+def deber_a(
+    correo: str, aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any
+) -> None:
+    """Owe `aviso` to one address. The same event never owes it twice."""
+    titulo, parrafos = redactar(aviso, expediente=expediente, evento=evento, partida=partida, **mas)
+    contexto = {"titulo": titulo, "parrafos": parrafos, "expediente": expediente, "enlace": LUGAR_DEL_ENLACE}
+    encolar(
+        clave=f"{aviso}:{evento.pk}:{correo}",
+        correo=correo,
+        asunto=f"{expediente.numero}: {titulo}",
+        texto=render_to_string("correos/base.txt", contexto),
+        html=render_to_string("correos/base.html", contexto),
+        aviso=aviso,
+        referencia=expediente.referencia,
+        evento_id=evento.pk,
+        enlace=enlace_para(referencia=expediente.referencia, correo=correo),
+    )
+
+
+def redactar(
+    aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any
+) -> tuple[str, list[str]]:
+    """What `aviso` says: the news in one line, then its paragraphs, as plain text.
+
+    A notice is one file, `correos/<aviso>.txt`: its first line is the news, blank lines part the paragraphs.
+    """
+    dictamen = partida.dictamen if partida else None
+    contexto = {
+        "expediente": expediente,
+        "partida": partida,
+        "evento": evento,
+        "dictamen": dictamen,
+        "medida": dictamen.medidas.order_by("-id").first() if dictamen else None,
+        "varias": expediente.partidas.count() > 1,
+        **mas,
+    }
+    titulo, _salto, cuerpo = render_to_string(f"correos/{aviso}.txt", contexto).strip().partition("\n")
+    return " ".join(titulo.split()), [" ".join(parrafo.split()) for parrafo in cuerpo.split("\n\n") if parrafo.strip()]

@@ -1,0 +1,206 @@
+"""Published documents: their code, their files, and whether a file that somebody brings is ours.
+
+Signed bytes wait in `var/por_publicar/` until the transaction that publishes them is in, and only then move to
+the store of issued files: that store holds issued signed documents and nothing else, whatever is killed when.
+"""
+
+import base64
+import hashlib
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+import pikepdf
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, storages
+from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
+
+from .firma import firma_integra
+from .models import Documento, Expediente, Partida
+
+SOBRANTE_SEGUNDOS = 60 * 60
+
+
+@dataclass(frozen=True)
+class Preparado:
+    """Signed bytes that are safe on the disk and wait for their transaction."""
+
+    sha256: str
+    ruta: Path
+
+
+def nuevo_cvd() -> str:
+    """A verification code: 80 random bits in base32, in groups of four."""
+    codigo = base64.b32encode(secrets.token_bytes(10)).decode()
+    return "-".join(codigo[i : i + 4] for i in range(0, 16, 4))
+
+
+def normalizar_cvd(texto: str) -> str:
+    """A code as it was typed, in the form it is stored in: blanks, case and hyphens do not matter."""
+    limpio = "".join(letra for letra in texto.upper() if letra.isalnum())
+    return "-".join(limpio[i : i + 4] for i in range(0, len(limpio), 4))
+
+
+def _por_publicar() -> Path:
+    carpeta = Path(settings.VAR) / "por_publicar"
+    carpeta.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return carpeta
+
+
+def preparar(contenido: bytes) -> Preparado:
+    """Put signed bytes on the disk, for sure, before the transaction that will publish them."""
+    sha256 = hashlib.sha256(contenido).hexdigest()
+    ruta = _por_publicar() / f"{sha256}.pdf"
+    provisional = ruta.with_suffix(".parte")
+    with provisional.open("wb") as archivo:
+        archivo.write(contenido)
+        archivo.flush()
+        os.fsync(archivo.fileno())
+    provisional.rename(ruta)
+    carpeta = os.open(ruta.parent, os.O_RDONLY)  # the name is on the disk too, not only the bytes
+    try:
+        os.fsync(carpeta)
+    finally:
+        os.close(carpeta)
+    return Preparado(sha256=sha256, ruta=ruta)
+
+
+def publicar_documento(
+    *,
+    preparado: Preparado,
+    tipo: str,
+    numero: str,
+    version: int,
+    expediente: Expediente,
+    cvd: str,
+    firma: str,
+    emitido_en: datetime,
+    partida: Partida | None = None,
+    regla_version: int | None = None,
+    reemplaza: Documento | None = None,
+    causa: str = "",
+    conclusion: str = "",
+    impide_ingreso: bool = False,
+) -> Documento:
+    """Publish one version, within the caller's transaction; its file moves in on commit."""
+    documento = Documento.objects.create(
+        tipo=tipo,
+        numero=numero,
+        version=version,
+        expediente=expediente,
+        partida=partida,
+        archivo=f"{emitido_en:%Y}/{numero}{'' if version == 1 else f'-V{version}'}.pdf",
+        sha256=preparado.sha256,
+        cvd=cvd,
+        emitido_en=emitido_en,
+        firma=firma,
+        regla_version=regla_version,
+        reemplaza=reemplaza,
+        causa=causa,
+        conclusion=conclusion,
+        impide_ingreso=impide_ingreso,
+    )
+    if reemplaza:
+        Documento.objects.filter(pk=reemplaza.pk).update(estado=Documento.Estado.REEMPLAZADO)
+    transaction.on_commit(lambda: _mover(documento), robust=True)
+    return documento
+
+
+def _mover(documento: Documento) -> None:
+    """Move the staged file into the store, if it still waits. Safe to repeat, and by two at once.
+
+    What waits is what the row's SHA-256 names: it replaces whatever a lost database left under that name.
+    """
+    almacen = storages["informes"]
+    ruta = _por_publicar() / f"{documento.sha256}.pdf"
+    try:
+        if isinstance(almacen, FileSystemStorage):
+            destino = Path(almacen.path(documento.archivo))
+            destino.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # another disk, or somebody else has just moved it: below
+                ruta.replace(destino)  # one atomic step: never half a file
+                return
+        contenido = ruta.read_bytes()
+    except FileNotFoundError:
+        return
+    if _guardado(documento) != contenido:
+        almacen.delete(documento.archivo)
+        almacen.save(documento.archivo, ContentFile(contenido))
+    ruta.unlink(missing_ok=True)
+
+
+def _guardado(documento: Documento) -> bytes | None:
+    try:
+        with storages["informes"].open(documento.archivo) as archivo:
+            return archivo.read()
+    except FileNotFoundError:
+        return None
+
+
+def barrer() -> None:
+    """Finish the moves that a kill interrupted; drop staged files that no document came to claim."""
+    for ruta in _por_publicar().iterdir():
+        documento = Documento.objects.filter(sha256=ruta.stem).first()
+        if documento:
+            _mover(documento)
+        elif time.time() - ruta.stat().st_mtime > SOBRANTE_SEGUNDOS:
+            ruta.unlink(missing_ok=True)
+
+
+class ArchivoDanado(Exception):
+    """The stored file is missing or is not the one that was issued."""
+
+
+def leer(documento: Documento) -> bytes:
+    """The document's bytes, from the store or, just committed, from where it waits; always the issued ones."""
+    contenido = None
+    try:
+        contenido = _guardado(documento)
+        if contenido is None:
+            with suppress(FileNotFoundError):
+                contenido = (_por_publicar() / f"{documento.sha256}.pdf").read_bytes()
+        if contenido is None:  # it moved between one look and the other
+            contenido = _guardado(documento)
+    except OSError as error:
+        raise ArchivoDanado(f"no se puede leer el archivo de {documento}") from error
+    if contenido is None:
+        raise ArchivoDanado(f"falta el archivo de {documento}")
+    if hashlib.sha256(contenido).hexdigest() != documento.sha256:
+        raise ArchivoDanado(f"el archivo de {documento} no es el que se emitió")
+    return contenido
+
+
+class Veredicto(models.TextChoices):
+    INTACTO = "intacto", _("Intacto y nuestro")
+    ALTERADO = "alterado", _("Nuestro, pero alterado")
+    AJENO = "ajeno", _("No es un documento nuestro")
+
+
+def verificar_archivo(contenido: bytes) -> tuple[Veredicto, Documento | None]:
+    """What a file is, and the document it is or claims to be.
+
+    Ours and intact: its SHA-256 is that of an issued version and its signature is valid. A valid signature is
+    not enough, as some bytes of a PDF can change under it.
+    """
+    documento = Documento.objects.filter(sha256=hashlib.sha256(contenido).hexdigest()).first()
+    if documento:
+        return (Veredicto.INTACTO if firma_integra(contenido) else Veredicto.ALTERADO), documento
+    dicho = _documento_que_dice_ser(contenido)
+    return (Veredicto.ALTERADO if dicho else Veredicto.AJENO), dicho
+
+
+def _documento_que_dice_ser(contenido: bytes) -> Documento | None:
+    """The document whose code stands in the file's metadata, if any."""
+    try:
+        with pikepdf.open(BytesIO(contenido)) as pdf:
+            cvd = str(pdf.docinfo.get("/Keywords", ""))
+    except Exception:  # whatever a parser says of bytes that strangers send
+        return None
+    return Documento.objects.filter(cvd=normalizar_cvd(cvd)).first() if cvd else None

@@ -1,0 +1,538 @@
+"""What may be typed in at the counter and at the post."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, cast
+
+import pikepdf
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from PIL import Image
+
+from senasa import reloj
+from senasa.models import Puesto, Usuario
+
+from .models import AgenteAduana, Dictamen, Documento, Expediente, Importador, Medida, Motivo, Pais, Partida, Producto
+from .numeros import (
+    TipoDocumento,
+    normalizar_contenedor,
+    normalizar_guia_aerea,
+    validar_contenedor,
+    validar_documento,
+    validar_guia_aerea,
+)
+from .services import MEDIDAS_DE, ArchivoNuevo, PartidaNueva
+
+Seccion = dict[str, Any]
+
+
+class HoraLocal(forms.DateTimeInput):
+    """A browser's date-and-time box; what it holds is Lima time."""
+
+    input_type = "datetime-local"
+
+    def __init__(self, attrs: dict[str, Any] | None = None):
+        super().__init__(attrs=attrs, format="%Y-%m-%dT%H:%M")
+
+
+class Fecha(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self, attrs: dict[str, Any] | None = None):
+        super().__init__(attrs=attrs, format="%Y-%m-%d")
+
+
+def _ofrecer(form: forms.Form, campo: str, opciones: list[Any]) -> None:
+    """Choices that are only known once the form is made."""
+    eleccion = form.fields[campo]
+    assert isinstance(eleccion, forms.ChoiceField)
+    eleccion.choices = opciones
+
+
+# ── Acts ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class FormularioDeActo(forms.Form):
+    """What every act may say besides its own data: when it happened, and a text.
+
+    An act marked † sets `accion_motivada`, and must choose one of its coded motives and write the text.
+    Pages that go without one of these fields set it to None. Own fields come first.
+    """
+
+    accion_motivada = ""
+
+    visto = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    ocurrio_en = forms.DateTimeField(
+        label=_("¿Cuándo ocurrió?"),
+        help_text=_("Déjelo vacío si es ahora. Hora de Lima."),
+        required=False,
+        widget=HoraLocal,
+    )
+    texto = forms.CharField(
+        label=_("Nota para la bitácora"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        comunes: list[str] = [campo for campo in ("ocurrio_en", "texto", "visto") if campo in self.fields]
+        if self.accion_motivada:
+            motivos = Motivo.objects.filter(accion=self.accion_motivada, activo=True)
+            self.fields["motivo"] = forms.ChoiceField(
+                label=_("Motivo"), choices=[("", _("Elija…")), *motivos.values_list("codigo", "texto")]
+            )
+            comunes.insert(0, "motivo")
+            self.fields["texto"].required = True
+            self.fields["texto"].label = _("Qué pasó")
+        propios = [campo for campo in self.fields if campo not in comunes]
+        self.order_fields([*propios, *comunes])
+
+
+class FormularioProgramar(FormularioDeActo):
+    cita_en = forms.DateTimeField(
+        label=_("Día y hora de la inspección"), help_text=_("Hora de Lima."), widget=HoraLocal
+    )
+    terminal = forms.CharField(label=_("Terminal o almacén"), max_length=120)
+
+
+class FormularioInspeccionar(FormularioDeActo):
+    documentaria = forms.ChoiceField(
+        label=_("Verificación documentaria"), choices=Partida.Inspeccion, widget=forms.RadioSelect
+    )
+    identidad = forms.ChoiceField(
+        label=_("Verificación de identidad"), choices=Partida.Inspeccion, widget=forms.RadioSelect
+    )
+    fisica = forms.ChoiceField(label=_("Inspección física"), choices=Partida.Inspeccion, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["texto"].help_text = _("Obligatoria si algo no fue conforme: diga qué.")
+
+
+class FormularioDictaminar(FormularioDeActo):
+    texto = None  # type: ignore[assignment]
+    decision = forms.ChoiceField(label=_("Decisión"), choices=Dictamen.Decision, widget=forms.RadioSelect)
+    fundamento = forms.CharField(
+        label=_("Fundamento"),
+        help_text=_("Sale impreso en el RIV que recibe el importador."),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+
+
+class FormularioDictaminarSinMuestra(FormularioDeActo):
+    accion_motivada = "dictaminar_sin_muestra"
+    decision = forms.ChoiceField(label=_("Decisión"), choices=Dictamen.Decision, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["texto"].label = _("Fundamento")
+        self.fields["texto"].help_text = _("Sale impreso en el RIV que recibe el importador.")
+
+
+class FormularioOrdenarMedida(FormularioDeActo):
+    tipo = forms.ChoiceField(label=_("Medida"), widget=forms.RadioSelect)
+    vence_en = forms.DateField(label=_("Cumplir hasta"), widget=Fecha)
+    indicaciones = forms.CharField(
+        label=_("Indicaciones para el importador"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+    def __init__(self, *args: Any, dictamen: Dictamen | None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        caben = MEDIDAS_DE[Dictamen.Decision(dictamen.decision)] if dictamen else set()
+        _ofrecer(self, "tipo", [(tipo.value, tipo.label) for tipo in Medida.Tipo if tipo in caben])
+
+    def clean_vence_en(self) -> date:
+        vence_en: date = self.cleaned_data["vence_en"]
+        if vence_en < timezone.localdate(reloj.ahora()):
+            raise ValidationError(_("El día para cumplir la medida no puede haber pasado ya."))
+        return vence_en
+
+
+class FormularioCumplirMedida(FormularioDeActo):
+    acta = forms.CharField(label=_("Número de acta"), max_length=60)
+    evidencia = forms.FileField(
+        label=_("Evidencia"), help_text=_("PDF, JPEG o PNG, hasta 10 MB."), required=False, max_length=160
+    )
+    nueva_toma = forms.BooleanField(
+        label=_("Hay que tomar una nueva muestra"),
+        help_text=_("La partida vuelve a inspección: el tratamiento se comprueba en el laboratorio."),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, medida: Medida | None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if medida and medida.tipo != Medida.Tipo.TRATAMIENTO:
+            del self.fields["nueva_toma"]
+
+    def clean_evidencia(self) -> ArchivoNuevo | None:
+        return leer_archivo(self.cleaned_data["evidencia"])
+
+
+MAX_EVIDENCIA = 10 * 1024 * 1024
+
+
+def leer_archivo(subido: Any) -> ArchivoNuevo | None:
+    """A handed-in file, once it is what it says: opened, not believed. Its type is ours, never the browser's."""
+    if not subido:
+        return None
+    if subido.size > MAX_EVIDENCIA:
+        raise ValidationError(_("El archivo pesa más de 10 MB."))
+    contenido = subido.read()
+    try:
+        if contenido.startswith(b"%PDF-"):
+            tipo = "application/pdf"
+            with pikepdf.open(io.BytesIO(contenido)) as pdf:
+                if not len(pdf.pages):
+                    raise ValueError("no pages")
+        else:
+            with Image.open(io.BytesIO(contenido), formats=["JPEG", "PNG"]) as imagen:
+                tipo = f"image/{(imagen.format or '').lower()}"
+                imagen.verify()
+    except Exception as error:
+        # Pillow and pikepdf raise many things over a hostile file; all of them mean the same to the person.
+        raise ValidationError(_("El archivo no es un PDF, JPEG o PNG que se pueda abrir.")) from error
+    return ArchivoNuevo(nombre=subido.name, tipo=tipo, contenido=contenido)
+
+
+# ── The request ───────────────────────────────────────────────────────────────────────────────────
+
+
+class FormularioSolicitud(forms.Form):
+    """The inspection request at mesa de partes, all but its lines. Importer and broker are found by their
+    document number, or made."""
+
+    envio = forms.UUIDField(widget=forms.HiddenInput)
+    ephyto = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("Puesto de control"))
+
+    importador_tipo = forms.ChoiceField(label=_("Documento del importador"), choices=TipoDocumento)
+    importador_numero = forms.CharField(label=_("Número de documento"), max_length=20)
+    importador_nombre = forms.CharField(
+        label=_("Nombre o razón social"),
+        help_text=_("Si ya está registrado basta con el número."),
+        max_length=160,
+        required=False,
+    )
+    importador_correo = forms.EmailField(
+        label=_("Correo del importador"),
+        help_text=_("Aquí llegan los avisos y el enlace de seguimiento."),
+        required=False,
+    )
+    importador_telefono = forms.CharField(label=_("Teléfono"), max_length=30, required=False)
+    importador_direccion = forms.CharField(label=_("Dirección"), max_length=200, required=False)
+
+    agente_tipo = forms.ChoiceField(label=_("Documento del agente"), choices=TipoDocumento, required=False)
+    agente_numero = forms.CharField(label=_("Número del agente"), max_length=20, required=False)
+    agente_nombre = forms.CharField(label=_("Nombre del agente"), max_length=160, required=False)
+    agente_correo = forms.EmailField(label=_("Correo del agente"), required=False)
+    poder_desde = forms.DateField(label=_("Poder desde"), required=False, widget=Fecha)
+    poder_hasta = forms.DateField(label=_("Poder hasta"), required=False, widget=Fecha)
+
+    pfi = forms.CharField(label=_("PFI"), help_text=_("Permiso fitosanitario de importación."), max_length=40)
+    certificado = forms.CharField(label=_("Certificado fitosanitario"), max_length=40)
+    pais_exportacion = forms.ModelChoiceField(Pais.objects.all(), label=_("País de exportación"))
+    suce = forms.CharField(label=_("SUCE"), help_text=_("10 dígitos."), max_length=40, required=False)
+    dam = forms.CharField(
+        label=_("DAM"), help_text=_("Como 118-2026-10-170288-01-1-00."), max_length=40, required=False
+    )
+    declaraciones = forms.CharField(
+        label=_("Declaraciones adicionales"), required=False, max_length=8000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+    transporte = forms.ChoiceField(label=_("Cómo llega"), choices=Expediente.Transporte, widget=forms.RadioSelect)
+    guia_aerea = forms.CharField(
+        label=_("Guía aérea"), help_text=_("Si llega por avión: 999-12345675."), max_length=20, required=False
+    )
+    nave = forms.CharField(label=_("Nave y viaje"), help_text=_("Si llega por mar."), max_length=80, required=False)
+    bl = forms.CharField(
+        label=_("Conocimiento de embarque (BL)"), help_text=_("Si llega por mar."), max_length=40, required=False
+    )
+    llegada_en = forms.DateTimeField(label=_("Llegada"), required=False, widget=HoraLocal)
+    retenido_desde = forms.DateTimeField(label=_("Retenido desde"), required=False, widget=HoraLocal)
+    lugar = forms.CharField(
+        label=_("Dónde está la carga"), help_text=_("Terminal, almacén o muelle."), max_length=120, required=False
+    )
+
+    ocurrio_en = forms.DateTimeField(
+        label=_("¿Cuándo se recibió la solicitud?"),
+        help_text=_("Déjelo vacío si es ahora. Hora de Lima."),
+        required=False,
+        widget=HoraLocal,
+    )
+    texto = forms.CharField(
+        label=_("Nota para la bitácora"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    GRUPOS: Sequence[tuple[Any, Any, Sequence[str]]] = (
+        ("", "", ("puesto",)),
+        (
+            _("Importador"),
+            "",
+            ("importador_tipo", "importador_numero", "importador_nombre", "importador_correo",
+             "importador_telefono", "importador_direccion"),
+        ),
+        (
+            _("Agente de aduana"),
+            _("Solo si actúa por el importador."),
+            ("agente_tipo", "agente_numero", "agente_nombre", "agente_correo", "poder_desde", "poder_hasta"),
+        ),
+        (_("Documentos"), "", ("pfi", "certificado", "pais_exportacion", "suce", "dam", "declaraciones")),
+        (
+            _("Transporte"),
+            "",
+            ("transporte", "guia_aerea", "nave", "bl", "llegada_en", "retenido_desde", "lugar"),
+        ),
+        (_("Registro"), "", ("ocurrio_en", "texto")),
+    )  # fmt: skip
+    DEL_EXPEDIENTE = (
+        "poder_desde", "poder_hasta", "pfi", "certificado", "pais_exportacion", "suce", "dam", "declaraciones",
+        "transporte", "guia_aerea", "nave", "bl", "llegada_en", "retenido_desde", "lugar",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.usuario = usuario
+        puesto = self.fields["puesto"]
+        assert isinstance(puesto, forms.ModelChoiceField)
+        puesto.queryset = usuario.puestos.all()
+        self.initial.setdefault("envio", uuid.uuid4())
+        if "puesto" not in self.initial and len(suyos := list(usuario.puestos.all()[:2])) == 1:
+            self.initial["puesto"] = suyos[0].pk
+        self.importador: Importador | None = None
+        self.agente: AgenteAduana | None = None
+
+    def secciones(self) -> list[Seccion]:
+        return [
+            {"titulo": titulo, "ayuda": ayuda, "campos": [self[campo] for campo in campos]}
+            for titulo, ayuda, campos in self.GRUPOS
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        self.importador = self._persona(Importador, "importador")
+        if datos.get("agente_numero"):
+            self.agente = self._persona(AgenteAduana, "agente")
+            self._revisar_poder(datos)
+        elif any(datos.get(campo) for campo in ("agente_nombre", "agente_correo", "poder_desde", "poder_hasta")):
+            self.add_error("agente_numero", _("Escriba el número de documento del agente, o vacíe sus datos."))
+        self._revisar_transporte(datos)
+        return datos
+
+    def _persona(self, modelo: type[Importador] | type[AgenteAduana], quien: str) -> Any:
+        """The registered person with that document, or a new one not yet saved; errors go beside their fields.
+
+        An address that differs from the registered one is not taken: correcting it is an act of its own,
+        which kills the old links.
+        """
+        datos = self.cleaned_data
+        tipo, escrito = datos.get(f"{quien}_tipo") or TipoDocumento.RUC, datos.get(f"{quien}_numero")
+        if not escrito:
+            return None
+        try:
+            numero = validar_documento(tipo, escrito)
+        except ValidationError as error:
+            for errores in error.error_dict.values():
+                self.add_error(f"{quien}_numero", errores)
+            return None
+        nombre, correo = datos.get(f"{quien}_nombre", ""), datos.get(f"{quien}_correo", "")
+        conocido = modelo.objects.filter(tipo_documento=tipo, numero_documento=numero).first()
+        if conocido:
+            if correo and correo.lower() != conocido.correo.lower():
+                self.add_error(
+                    f"{quien}_correo",
+                    _("Ya está registrado con %(correo)s. Deje este campo vacío para usarlo; para cambiarlo, "
+                      "use «Corregir el correo» en un expediente suyo.") % {"correo": conocido.correo},
+                )  # fmt: skip
+            return conocido
+        if not nombre:
+            self.add_error(f"{quien}_nombre", _("No está registrado todavía: escriba su nombre."))
+        if not correo and f"{quien}_correo" not in self.errors:
+            self.add_error(f"{quien}_correo", _("No está registrado todavía: escriba su correo."))
+        mas = {campo: datos.get(f"{quien}_{campo}", "") for campo in ("telefono", "direccion")}
+        return modelo(tipo_documento=tipo, numero_documento=numero, nombre=nombre, correo=correo, **mas)
+
+    def _revisar_poder(self, datos: dict[str, Any]) -> None:
+        desde, hasta = datos.get("poder_desde"), datos.get("poder_hasta")
+        dia = timezone.localdate(datos.get("ocurrio_en") or reloj.ahora())
+        if desde and hasta and hasta < desde:
+            self.add_error("poder_hasta", _("El poder termina antes de empezar: revise las dos fechas."))
+        elif hasta and hasta < dia:
+            self.add_error("poder_hasta", _("El poder ya venció: el agente no puede actuar con él."))
+        elif desde and desde > dia:
+            self.add_error("poder_desde", _("El poder todavía no rige: el agente no puede actuar con él."))
+
+    def _revisar_transporte(self, datos: dict[str, Any]) -> None:
+        transporte = datos.get("transporte")
+        if transporte == Expediente.Transporte.AEREO:
+            if not datos.get("guia_aerea"):
+                self.add_error("guia_aerea", _("Escriba la guía aérea: es el número por el que se la buscará."))
+            else:
+                try:
+                    validar_guia_aerea(datos["guia_aerea"])
+                    datos["guia_aerea"] = normalizar_guia_aerea(datos["guia_aerea"])
+                except ValidationError as error:
+                    self.add_error("guia_aerea", error)
+        elif datos.get("guia_aerea"):
+            self.add_error("guia_aerea", _("La guía aérea es de un envío por avión: revise el transporte."))
+        if transporte == Expediente.Transporte.GRANEL and not datos.get("nave"):
+            self.add_error("nave", _("Escriba la nave: la carga a granel se ubica por ella."))
+
+    def datos_del_expediente(self) -> dict[str, Any]:
+        return {campo: self.cleaned_data[campo] for campo in self.DEL_EXPEDIENTE}
+
+
+class FormularioPartida(forms.Form):
+    producto = forms.ChoiceField(label=_("Producto"))
+    pais_origen = forms.ChoiceField(label=_("País de origen"))
+    peso_neto_kg = forms.DecimalField(
+        label=_("Peso neto (kg)"), min_value=Decimal("0.001"), max_digits=14, decimal_places=3
+    )
+    envases = forms.CharField(label=_("Envases"), help_text=_("Como «2 100 cajas»."), max_length=80, required=False)
+    bodegas = forms.CharField(label=_("Bodegas"), help_text=_("Si es a granel."), max_length=40, required=False)
+    contenedores = forms.CharField(
+        label=_("Contenedores y precintos"),
+        help_text=_("Uno por línea: el contenedor, un espacio y su precinto. DEMU1000010 SL10001"),
+        max_length=8000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, productos: dict[str, Producto], paises: dict[str, Pais], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.productos, self.paises = productos, paises
+        vacio = [("", _("Elija…"))]
+        nombres = {
+            pk: f"{p.nombre} · {p.nombre_cientifico}" if p.nombre_cientifico else p.nombre
+            for pk, p in productos.items()
+        }  # fmt: skip
+        _ofrecer(self, "producto", [*vacio, *nombres.items()])
+        _ofrecer(self, "pais_origen", [*vacio, *((pk, pais.nombre) for pk, pais in paises.items())])
+
+    def clean_contenedores(self) -> list[tuple[str, str]]:
+        """Pairs of number and seal, each checked by ISO 6346; every bad line is named."""
+        pares: dict[str, str] = {}
+        errores: list[ValidationError] = []
+        for linea in self.cleaned_data["contenedores"].replace(",", "\n").replace(";", "\n").splitlines():
+            if not linea.strip():
+                continue
+            numero, precinto = _numero_y_precinto(linea)
+            try:
+                validar_contenedor(numero)
+            except ValidationError as error:
+                errores.append(error)
+                continue
+            if len(precinto) > 40:
+                errores.append(ValidationError(_("El precinto de %(n)s pasa de 40 letras."), params={"n": numero}))
+            elif numero in pares:
+                errores.append(ValidationError(_("El contenedor %(n)s está dos veces."), params={"n": numero}))
+            pares[numero] = precinto
+        if errores:
+            raise ValidationError(errores)
+        return list(pares.items())
+
+    def pedida(self) -> PartidaNueva:
+        datos = self.cleaned_data
+        return PartidaNueva(
+            producto=self.productos[datos["producto"]],
+            pais_origen=self.paises[datos["pais_origen"]],
+            peso_neto_kg=datos["peso_neto_kg"],
+            envases=datos["envases"],
+            bodegas=datos["bodegas"],
+            contenedores=datos["contenedores"],
+        )
+
+
+def _numero_y_precinto(linea: str) -> tuple[str, str]:
+    """`DEMU 100001-0 SL10001` as well as `DEMU1000010 SL10001`: a number may be painted with blanks."""
+    palabras = linea.split()
+    for n in range(1, len(palabras) + 1):
+        numero = normalizar_contenedor("".join(palabras[:n]))
+        if len(numero) >= 11:
+            return numero, " ".join(palabras[n:])
+    return normalizar_contenedor(palabras[0]), " ".join(palabras[1:])
+
+
+class PartidasBase(forms.BaseFormSet):
+    """The lines of a request. The catalogues are read once for all rows."""
+
+    titulo, singular = _("Partidas"), _("Partida")
+    default_error_messages = {
+        **forms.BaseFormSet.default_error_messages,
+        "too_few_forms": _("Agregue al menos una partida."),
+        "too_many_forms": _("Caben %(num)d partidas: registre las demás en otro expediente."),
+    }
+    ayuda = _("Una por producto y origen. Cada una se muestrea, se decide y sale por separado.")
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        kwargs["prefix"] = "partidas"
+        kwargs["form_kwargs"] = {
+            "productos": {str(p.pk): p for p in Producto.objects.filter(activo=True)},
+            "paises": {p.pk: p for p in Pais.objects.all()},
+        }
+        super().__init__(*args, **kwargs)
+
+    def add_fields(self, form: forms.Form, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields["DELETE"].label = _("Quitar esta partida")
+
+    def pedidas(self) -> list[PartidaNueva]:
+        return [form.pedida() for form in self.forms if form.cleaned_data and form not in self.deleted_forms]
+
+    def revisar_transporte(self, transporte: str) -> None:
+        """What the case's transport asks of its lines; errors go beside the first line."""
+        suyas = [form for form in self.forms if form not in self.deleted_forms and form.has_changed()]
+        if transporte == Expediente.Transporte.CONTENEDOR:
+            if not any(form.cleaned_data.get("contenedores") for form in suyas):
+                suyas[0].add_error("contenedores", _("Escriba al menos un contenedor: la carga viene en contenedores."))
+        else:
+            for form in suyas:
+                if form.cleaned_data.get("contenedores"):
+                    form.add_error("contenedores", _("La carga no viene en contenedores: revise el transporte."))
+
+
+MAX_PARTIDAS = 100
+Partidas = cast(
+    type[PartidasBase],
+    forms.formset_factory(
+        FormularioPartida,
+        formset=PartidasBase,
+        extra=0,
+        min_num=1,
+        validate_min=True,
+        max_num=MAX_PARTIDAS,
+        absolute_max=MAX_PARTIDAS,
+        validate_max=True,
+        can_delete=True,
+    ),
+)
+
+
+class FormularioEphyto(forms.Form):
+    archivo = forms.FileField(
+        label=_("Certificado ePhyto (XML)"), help_text=_("El archivo tal como llegó, hasta 20 MB."), max_length=200
+    )
+
+
+class FormularioVerificar(forms.Form):
+    cvd = forms.CharField(
+        label=_("Código de verificación (CVD)"),
+        help_text=_("Está en todas las páginas del documento, junto al código QR."),
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocapitalize": "characters", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+def impiden_ingreso(informes: Sequence[Documento]) -> list[Documento]:
+    """The reports over which no ingreso is possible."""
+    return [i for i in informes if i.impide_ingreso or i.conclusion == Documento.Conclusion.INDETERMINADO]

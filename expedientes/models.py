@@ -1,0 +1,582 @@
+"""The case and what hangs from it: catalogues, parties, lines, log, decisions, published documents."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from senasa.models import Puesto
+
+from .numeros import TipoDocumento, validar_contenedor, validar_documento, validar_guia_aerea
+from .querysets import ConsultaAdjunto, ConsultaDocumento, ConsultaExpediente, ConsultaPartida
+
+
+class Categoria(models.IntegerChoices):
+    """Phytosanitary risk categories (RJ 0162-2017)."""
+
+    PROCESADO = 1, _("1 · procesado, sin control")
+    INDUSTRIALIZADO = 2, _("2 · industrializado, puede infestarse")
+    CONSUMO = 3, _("3 · semiprocesado o natural, para consumo")
+    PROPAGACION = 4, _("4 · semillas y plantas para propagar")
+    OTROS = 5, _("5 · otros")
+
+
+class Estado(models.TextChoices):
+    """States of a case and of its lines; the case shows that of its slowest line."""
+
+    NUEVO = "", _("sin registrar")
+    REGISTRADO = "registrado", _("Registrado")
+    EN_INSPECCION = "en_inspeccion", _("En inspección")
+    EN_LABORATORIO = "en_laboratorio", _("En laboratorio")
+    RESULTADO_EMITIDO = "resultado_emitido", _("Informe emitido")
+    EN_MEDIDA = "en_medida", _("Medida en curso")
+    DICTAMINADO = "dictaminado", _("Dictaminado")
+    CERRADO = "cerrado", _("Cerrado")
+
+
+# From slowest to fastest: the case shows the first of these that one of its lines is in.
+ORDEN_DE_PARTIDAS = (
+    Estado.REGISTRADO,
+    Estado.EN_INSPECCION,
+    Estado.EN_LABORATORIO,
+    Estado.RESULTADO_EMITIDO,
+    Estado.EN_MEDIDA,
+    Estado.DICTAMINADO,
+)
+ABIERTOS = ORDEN_DE_PARTIDAS
+
+
+# ── Catalogues ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Pais(models.Model):
+    codigo = models.CharField(_("código ISO 3166-1 alfa-2"), max_length=2, primary_key=True)
+    alfa3 = models.CharField(_("código alfa-3"), max_length=3, unique=True)
+    nombre = models.CharField(_("nombre"), max_length=80)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["nombre"]
+        verbose_name = _("país")
+        verbose_name_plural = _("países")
+
+    def __str__(self) -> str:
+        return self.nombre
+
+
+class Producto(models.Model):
+    codigo = models.SlugField(_("código"), max_length=60, unique=True)
+    nombre = models.CharField(_("nombre"), max_length=120)
+    nombre_cientifico = models.CharField(_("nombre científico"), max_length=120, blank=True)
+    nandina = models.CharField(_("NANDINA"), max_length=13)
+    categoria = models.PositiveSmallIntegerField(_("categoría de riesgo"), choices=Categoria)
+    perecible = models.BooleanField(_("perecible"), default=False)
+    por_confirmar = models.BooleanField(
+        _("código por confirmar"), default=False, help_text=_("La partida arancelaria no se ha cotejado con la norma.")
+    )
+    activo = models.BooleanField(_("activo"), default=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["nombre"]
+        verbose_name = _("producto")
+        verbose_name_plural = _("productos")
+
+    def __str__(self) -> str:
+        return self.nombre
+
+
+class Plaga(models.Model):
+    class Condicion(models.TextChoices):
+        A1 = "a1", _("A1 · ausente")
+        A2 = "a2", _("A2 · presente bajo control oficial")
+        REGLAMENTADA = "pnc_reglamentada", _("no cuarentenaria reglamentada")
+        NO_REGLAMENTADA = "no_cuarentenaria", _("no cuarentenaria")
+
+    eppo = models.CharField(_("código EPPO"), max_length=6, unique=True)
+    nombre = models.CharField(_("nombre científico"), max_length=120)
+    condicion = models.CharField(_("condición"), max_length=20, choices=Condicion)
+    norma = models.CharField(_("norma"), max_length=200, blank=True)
+    desde = models.DateField(_("vigente desde"), null=True, blank=True)
+    por_confirmar = models.BooleanField(_("código por confirmar"), default=False)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["nombre"]
+        verbose_name = _("plaga")
+        verbose_name_plural = _("plagas")
+
+    def __str__(self) -> str:
+        return f"{self.nombre} ({self.eppo})"
+
+    @property
+    def cuarentenaria(self) -> bool:
+        """Whether its presence forbids entry: A1 or A2."""
+        return self.condicion in (self.Condicion.A1, self.Condicion.A2)
+
+
+class Motivo(models.Model):
+    """A coded motive for the acts that need one (†), kept by staff."""
+
+    accion = models.CharField(_("acto"), max_length=40)
+    codigo = models.SlugField(_("código"), max_length=40)
+    texto = models.CharField(_("texto"), max_length=160)
+    activo = models.BooleanField(_("activo"), default=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["accion", "texto"]
+        verbose_name = _("motivo")
+        verbose_name_plural = _("motivos")
+        constraints = [models.UniqueConstraint(fields=["accion", "codigo"], name="motivo_unico")]
+
+    def __str__(self) -> str:
+        return self.texto
+
+
+class Plazo(models.Model):
+    """How long a stage may take; the most particular row that fits a line rules."""
+
+    class Unidad(models.TextChoices):
+        HORAS = "horas", _("horas")
+        DIAS_HABILES = "dias_habiles", _("días hábiles")
+
+    etapa = models.CharField(_("etapa"), max_length=20, choices=[(e.value, e.label) for e in ORDEN_DE_PARTIDAS])
+    puesto = models.ForeignKey(Puesto, models.PROTECT, verbose_name=_("puesto"), null=True, blank=True)
+    categoria = models.PositiveSmallIntegerField(_("categoría"), choices=Categoria, null=True, blank=True)
+    perecible = models.BooleanField(_("solo perecibles"), default=False)
+    cantidad = models.PositiveSmallIntegerField(_("cantidad"), validators=[MinValueValidator(1)])
+    unidad = models.CharField(_("unidad"), max_length=15, choices=Unidad)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["etapa"]
+        verbose_name = _("plazo")
+        verbose_name_plural = _("plazos")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["etapa", "puesto", "categoria", "perecible"], nulls_distinct=False, name="plazo_unico"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_etapa_display()}: {self.cantidad} {self.get_unidad_display()}"
+
+
+class Contador(models.Model):
+    """The last number given in a series and year; a row lock makes the numbers gapless."""
+
+    serie = models.CharField(max_length=10)
+    anio = models.PositiveSmallIntegerField()
+    ultimo = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["serie", "anio"], name="contador_unico")]
+
+    def __str__(self) -> str:
+        return f"{self.serie}-{self.anio}: {self.ultimo}"
+
+
+# ── Parties ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Persona(models.Model):
+    """What an importer and a customs broker have in common."""
+
+    tipo_documento = models.CharField(_("tipo de documento"), max_length=10, choices=TipoDocumento)
+    numero_documento = models.CharField(_("número de documento"), max_length=20)
+    nombre = models.CharField(_("nombre o razón social"), max_length=160)
+    correo = models.EmailField(_("correo electrónico"))
+    telefono = models.CharField(_("teléfono"), max_length=30, blank=True)
+    direccion = models.CharField(_("dirección"), max_length=200, blank=True)
+    # PostgreSQL without contrib has no unaccent: names are sorted and searched through this column.
+    nombre_plano = models.GeneratedField(
+        expression=Func(
+            Lower("nombre"), Value("áéíóúüñ"), Value("aeiouun"), function="translate", output_field=models.CharField()
+        ),
+        output_field=models.CharField(max_length=160),
+        db_persist=True,
+    )
+
+    class Meta:
+        abstract = True
+        ordering = ["nombre_plano"]
+
+    def __str__(self) -> str:
+        return f"{self.nombre} ({self.numero_documento})"
+
+    def clean(self) -> None:
+        self.numero_documento = validar_documento(self.tipo_documento, self.numero_documento)
+
+
+class Importador(Persona):
+    class Meta(Persona.Meta):
+        verbose_name = _("importador")
+        verbose_name_plural = _("importadores")
+        constraints = [models.UniqueConstraint(fields=["tipo_documento", "numero_documento"], name="importador_unico")]
+
+
+class AgenteAduana(Persona):
+    class Meta(Persona.Meta):
+        verbose_name = _("agente de aduana")
+        verbose_name_plural = _("agentes de aduana")
+        constraints = [models.UniqueConstraint(fields=["tipo_documento", "numero_documento"], name="agente_unico")]
+
+
+# ── The case ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Expediente(models.Model):
+    class Transporte(models.TextChoices):
+        CONTENEDOR = "contenedor", _("marítimo en contenedores")
+        GRANEL = "granel", _("marítimo a granel")
+        AEREO = "aereo", _("aéreo")
+
+    numero = models.CharField(_("número"), max_length=20, unique=True)
+    puesto = models.ForeignKey(Puesto, models.PROTECT, verbose_name=_("puesto de control"))
+    estado = models.CharField(_("estado"), max_length=20, choices=Estado, default=Estado.NUEVO, blank=True)
+    estado_desde = models.DateTimeField(_("en este estado desde"), null=True)
+    vence_en = models.DateTimeField(_("plazo de la etapa"), null=True, blank=True)
+
+    importador = models.ForeignKey(Importador, models.PROTECT, related_name="expedientes")
+    agente = models.ForeignKey(AgenteAduana, models.PROTECT, null=True, blank=True, related_name="expedientes")
+    poder_desde = models.DateField(_("poder del agente desde"), null=True, blank=True)
+    poder_hasta = models.DateField(_("poder del agente hasta"), null=True, blank=True)
+
+    pfi = models.CharField(_("PFI (permiso fitosanitario de importación)"), max_length=40, blank=True)
+    certificado = models.CharField(_("certificado fitosanitario"), max_length=40, blank=True)
+    suce = models.CharField(_("SUCE"), max_length=40, blank=True)
+    dam = models.CharField(_("DAM"), max_length=40, blank=True)
+    pais_exportacion = models.ForeignKey(Pais, models.PROTECT, verbose_name=_("país de exportación"))
+
+    transporte = models.CharField(_("transporte"), max_length=12, choices=Transporte)
+    guia_aerea = models.CharField(_("guía aérea"), max_length=12, blank=True, validators=[validar_guia_aerea])
+    nave = models.CharField(_("nave y viaje"), max_length=80, blank=True)
+    bl = models.CharField(_("conocimiento de embarque (BL)"), max_length=40, blank=True)
+    llegada_en = models.DateTimeField(_("llegada"), null=True, blank=True)
+    retenido_desde = models.DateTimeField(_("retenido desde"), null=True, blank=True)
+    lugar = models.CharField(_("lugar donde está la carga"), max_length=120, blank=True)
+    declaraciones = models.TextField(_("declaraciones adicionales"), blank=True)
+
+    # The form's own key: a double click or a retry of the same form makes one case.
+    envio = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    # Head of the log's chain: what a deleted tail would contradict.
+    eventos = models.PositiveIntegerField(default=0, editable=False)
+    sello = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = ConsultaExpediente.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("expediente")
+        verbose_name_plural = _("expedientes")
+        constraints = [
+            models.CheckConstraint(condition=Q(estado__in=Estado.values), name="expediente_estado_conocido"),
+            models.CheckConstraint(
+                condition=Q(poder_desde__isnull=True)
+                | Q(poder_hasta__isnull=True)
+                | Q(poder_hasta__gte=F("poder_desde")),
+                name="expediente_poder_en_orden",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["puesto", "vence_en"],
+                name="expediente_abierto",
+                include=["estado", "id"],
+                condition=~Q(estado=Estado.CERRADO),
+            ),
+            models.Index(fields=["pfi"], name="expediente_pfi"),
+            models.Index(fields=["suce"], name="expediente_suce"),
+            models.Index(fields=["bl"], name="expediente_bl"),
+            models.Index(fields=["guia_aerea"], name="expediente_guia_aerea"),
+            models.Index(fields=["certificado"], name="expediente_certificado"),
+            models.Index(fields=["dam"], name="expediente_dam"),
+        ]
+
+    def __str__(self) -> str:
+        return self.numero
+
+    @property
+    def expediente_id(self) -> int:
+        """A case is its own case: `avanzar` asks every object for this."""
+        return self.pk
+
+    @property
+    def referencia(self) -> str:
+        """How `notificaciones`, which must not know cases, refers to this one."""
+        return f"expediente:{self.pk}"
+
+    @property
+    def abierto(self) -> bool:
+        return self.estado in ABIERTOS
+
+
+class Partida(models.Model):
+    """A line: one product in its containers, holds or air waybill. It is what is sampled and decided."""
+
+    class Inspeccion(models.TextChoices):
+        CONFORME = "conforme", _("conforme")
+        NO_CONFORME = "no_conforme", _("no conforme")
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="partidas")
+    orden = models.PositiveSmallIntegerField(_("partida"))
+    estado = models.CharField(_("estado"), max_length=20, choices=Estado, default=Estado.REGISTRADO)
+    estado_desde = models.DateTimeField(_("en este estado desde"), null=True)
+    vence_en = models.DateTimeField(_("plazo de la etapa"), null=True, blank=True)
+
+    producto = models.ForeignKey(Producto, models.PROTECT, verbose_name=_("producto"))
+    pais_origen = models.ForeignKey(Pais, models.PROTECT, verbose_name=_("país de origen"))
+    peso_neto_kg = models.DecimalField(
+        _("peso neto (kg)"), max_digits=14, decimal_places=3, validators=[MinValueValidator(0.001)]
+    )
+    envases = models.CharField(_("cantidad y tipo de envases"), max_length=80, blank=True)
+    bodegas = models.CharField(_("bodegas"), max_length=40, blank=True)
+
+    cita_en = models.DateTimeField(_("inspección programada"), null=True, blank=True)
+    terminal = models.CharField(_("terminal o almacén"), max_length=120, blank=True)
+    documentaria = models.CharField(_("verificación documentaria"), max_length=12, choices=Inspeccion, blank=True)
+    identidad = models.CharField(_("verificación de identidad"), max_length=12, choices=Inspeccion, blank=True)
+    fisica = models.CharField(_("inspección física"), max_length=12, choices=Inspeccion, blank=True)
+
+    objects = ConsultaPartida.as_manager()
+
+    class Meta:
+        ordering = ["expediente_id", "orden"]
+        verbose_name = _("partida")
+        verbose_name_plural = _("partidas")
+        constraints = [
+            models.UniqueConstraint(fields=["expediente", "orden"], name="partida_unica"),
+            models.CheckConstraint(condition=Q(estado__in=ORDEN_DE_PARTIDAS), name="partida_estado_conocido"),
+            models.CheckConstraint(condition=Q(peso_neto_kg__gt=0), name="partida_con_peso"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.expediente.numero} · partida {self.orden}"
+
+    @property
+    def dictamen(self) -> Dictamen | None:
+        """The decision in force, if any (the last one: a treatment may lead to another)."""
+        return self.dictamenes.order_by("-id").first()
+
+    @property
+    def medida_pendiente(self) -> Medida | None:
+        return Medida.objects.filter(dictamen__partida=self, cumplida_en__isnull=True).order_by("-id").first()
+
+
+class Contenedor(models.Model):
+    partida = models.ForeignKey(Partida, models.PROTECT, related_name="contenedores")
+    numero = models.CharField(_("contenedor"), max_length=11, validators=[validar_contenedor], db_index=True)
+    precinto = models.CharField(_("precinto"), max_length=40, blank=True)
+
+    class Meta:
+        ordering = ["numero"]
+        verbose_name = _("contenedor")
+        verbose_name_plural = _("contenedores")
+        constraints = [models.UniqueConstraint(fields=["partida", "numero"], name="contenedor_unico")]
+
+    def __str__(self) -> str:
+        return self.numero
+
+
+def almacen_de_adjuntos():
+    return storages["adjuntos"]
+
+
+class Adjunto(models.Model):
+    """A file that came with a case: the ePhyto itself, its attachments, the evidence of a measure."""
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="adjuntos")
+    nombre = models.CharField(_("nombre"), max_length=160)
+    tipo = models.CharField(_("tipo"), max_length=100)
+    archivo = models.FileField(upload_to="%Y/%m", storage=almacen_de_adjuntos)
+    sha256 = models.CharField(max_length=64)
+    subido_en = models.DateTimeField()
+    subido_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+
+    objects = ConsultaAdjunto.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("adjunto")
+        verbose_name_plural = _("adjuntos")
+
+    def __str__(self) -> str:
+        return self.nombre
+
+
+# ── The log ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Evento(models.Model):
+    """One entry of the log (bitácora). Append-only: database triggers refuse anything else.
+
+    Each row carries the HMAC of itself and of the row before it in its case; see `bitacora.py`.
+    """
+
+    class Origen(models.TextChoices):
+        PERSONA = "persona", _("personal")
+        SISTEMA = "sistema", _("sistema")
+        IMPORTADOR = "importador", _("importador")
+
+    id = models.BigAutoField(primary_key=True)
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="bitacora")
+    n = models.PositiveIntegerField()
+    objeto = models.CharField(max_length=20)
+    objeto_id = models.BigIntegerField()
+    accion = models.CharField(max_length=40)
+    de = models.CharField(max_length=20, blank=True)
+    a = models.CharField(max_length=20, blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+    origen = models.CharField(max_length=12, choices=Origen)
+    ocurrio_en = models.DateTimeField()
+    registrado_en = models.DateTimeField()
+    motivo = models.CharField(max_length=40, blank=True)
+    texto = models.TextField(blank=True)
+    datos = models.JSONField(default=dict)
+    previo = models.CharField(max_length=64, blank=True)
+    sello = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["expediente_id", "n"]
+        verbose_name = _("evento")
+        verbose_name_plural = _("bitácora")
+        constraints = [
+            models.UniqueConstraint(fields=["expediente", "n"], name="evento_unico"),
+            models.CheckConstraint(
+                condition=Q(origen="persona", actor__isnull=False) | (~Q(origen="persona") & Q(actor__isnull=True)),
+                name="evento_con_autor",
+            ),
+        ]
+        indexes = [models.Index(fields=["objeto", "objeto_id"], name="evento_objeto")]
+
+    def __str__(self) -> str:
+        return f"{self.expediente_id}/{self.n} {self.accion}"
+
+
+# ── Documents, decisions, measures ────────────────────────────────────────────────────────────────
+
+
+class Documento(models.Model):
+    """A signed file that was issued: a report or a RIV, one version of it. Never deleted."""
+
+    class Tipo(models.TextChoices):
+        INFORME = "informe", _("Informe de ensayo")
+        RIV = "riv", _("Reporte de inspección y verificación")
+
+    class Estado(models.TextChoices):
+        VIGENTE = "vigente", _("Vigente")
+        EN_REVISION = "en_revision", _("En revisión")
+        REEMPLAZADO = "reemplazado", _("Reemplazado")
+        ANULADO = "anulado", _("Anulado")
+
+    class Firma(models.TextChoices):
+        AUTOMATICA = "automatica", _("firma automática")
+        DIRECTOR = "director", _("autorizado por el director")
+        INSTITUCION = "institucion", _("sello de la institución")
+
+    class Conclusion(models.TextChoices):
+        NEGATIVO = "negativo", _("Negativo")
+        POSITIVO = "positivo", _("Positivo")
+        INDETERMINADO = "indeterminado", _("Indeterminado")
+
+    tipo = models.CharField(_("tipo"), max_length=10, choices=Tipo)
+    numero = models.CharField(_("número"), max_length=20)
+    version = models.PositiveSmallIntegerField(_("versión"), default=1)
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="documentos")
+    partida = models.ForeignKey(Partida, models.PROTECT, null=True, blank=True, related_name="documentos")
+    estado = models.CharField(_("estado"), max_length=12, choices=Estado, default=Estado.VIGENTE)
+    archivo = models.CharField(max_length=120, unique=True)
+    sha256 = models.CharField(max_length=64, unique=True)
+    cvd = models.CharField(_("código de verificación (CVD)"), max_length=24, unique=True)
+    emitido_en = models.DateTimeField(_("emitido"))
+    firma = models.CharField(_("firma"), max_length=12, choices=Firma)
+    regla_version = models.PositiveSmallIntegerField(null=True, blank=True)
+    reemplaza = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reemplazado_por")
+    causa = models.TextField(blank=True)
+    # What a decision needs to know of a report, so that it never has to look into the laboratory.
+    conclusion = models.CharField(_("conclusión"), max_length=15, choices=Conclusion, blank=True)
+    impide_ingreso = models.BooleanField(default=False)
+
+    objects = ConsultaDocumento.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("documento")
+        verbose_name_plural = _("documentos")
+        constraints = [
+            models.UniqueConstraint(fields=["numero", "version"], name="documento_unico"),
+            models.CheckConstraint(
+                condition=Q(estado__in=["vigente", "en_revision", "reemplazado", "anulado"]),
+                name="documento_estado_conocido",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.numero if self.version == 1 else f"{self.numero}-V{self.version}"
+
+
+class Dictamen(models.Model):
+    class Decision(models.TextChoices):
+        INGRESO = "ingreso", _("Ingreso")
+        CONDICIONADO = "condicionado", _("Ingreso condicionado")
+        RECHAZO = "rechazo", _("Rechazo")
+
+    partida = models.ForeignKey(Partida, models.PROTECT, related_name="dictamenes")
+    numero = models.CharField(_("número de RIV"), max_length=20, unique=True)
+    decision = models.CharField(_("decisión"), max_length=12, choices=Decision)
+    fundamento = models.TextField(_("fundamento"))
+    informes = models.ManyToManyField(Documento, related_name="dictamenes", blank=True)
+    inspector = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    ocurrio_en = models.DateTimeField()
+    riv = models.OneToOneField(Documento, models.PROTECT, null=True, blank=True, related_name="dictamen_emitido")
+    riv_falla = models.TextField(blank=True)
+    riv_intento_en = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("dictamen")
+        verbose_name_plural = _("dictámenes")
+        indexes = [models.Index(fields=["id"], name="dictamen_sin_riv", condition=Q(riv__isnull=True))]
+
+    def __str__(self) -> str:
+        return f"{self.numero}: {self.get_decision_display()}"
+
+
+class Medida(models.Model):
+    class Tipo(models.TextChoices):
+        TRATAMIENTO = "tratamiento", _("Tratamiento")
+        REEMBARQUE = "reembarque", _("Reembarque")
+        COMISO = "comiso", _("Comiso")
+        DESTRUCCION = "destruccion", _("Destrucción")
+        POSENTRADA = "posentrada", _("Cuarentena posentrada")
+
+    dictamen = models.ForeignKey(Dictamen, models.PROTECT, related_name="medidas")
+    tipo = models.CharField(_("medida"), max_length=12, choices=Tipo)
+    indicaciones = models.TextField(_("indicaciones"), blank=True)
+    vence_en = models.DateField(_("cumplir hasta"))
+    ordenada_en = models.DateTimeField()
+    cumplida_en = models.DateTimeField(null=True, blank=True)
+    acta = models.CharField(_("número de acta"), max_length=60, blank=True)
+    evidencia = models.ForeignKey(Adjunto, models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("medida")
+        verbose_name_plural = _("medidas")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dictamen"], condition=Q(cumplida_en__isnull=True), name="medida_una_pendiente"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.get_tipo_display()

@@ -1,0 +1,306 @@
+"""From a certificate read to a request form filled in: what our catalogues know, and what a person must settle.
+
+The file waits in the private store of attachments between its upload and the registration, under a random
+name that only a signed ticket tells; what nobody registers within a day is deleted.
+"""
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core import signing
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from stdnum import iso6346
+
+from senasa.models import Puesto, Usuario
+
+from .ephyto import Certificado, Linea, Parte, Pendiente, leer
+from .forms import MAX_PARTIDAS
+from .models import Expediente, Importador, Pais, Producto
+from .numeros import TipoDocumento
+from .services import ArchivoNuevo
+
+CARPETA = "ephyto"
+ESPERA = timedelta(days=1)
+PUESTO_DE = {"PECLL": "PCM", "PELIM": "PCA"}
+
+
+# ── The file, between its upload and the registration ─────────────────────────────────────────────
+
+
+def guardar(contenido: bytes, nombre: str, usuario: Usuario) -> str:
+    """Keep the file and return the ticket that finds it again, good for that user and one day."""
+    barrer()
+    almacen = storages["adjuntos"]
+    guardado = almacen.save(f"{CARPETA}/{uuid.uuid4().hex}", ContentFile(contenido))
+    return signing.dumps([usuario.pk, guardado, nombre[:150]], salt="ephyto", compress=True)
+
+
+def recuperar(ficha: str, usuario: Usuario) -> tuple[str, str, bytes] | None:
+    """Where the file lies, its name as it came, and its bytes; None when the ticket is not good any more."""
+    try:
+        de, guardado, nombre = signing.loads(ficha, salt="ephyto", max_age=ESPERA)
+        if de != usuario.pk:
+            return None
+        with storages["adjuntos"].open(guardado) as archivo:
+            return guardado, nombre, archivo.read()
+    except (signing.BadSignature, FileNotFoundError):
+        return None
+
+
+def olvidar(guardado: str) -> None:
+    storages["adjuntos"].delete(guardado)
+
+
+def barrer() -> None:
+    """Delete what waited more than a day."""
+    almacen = storages["adjuntos"]
+    try:
+        _carpetas, nombres = almacen.listdir(CARPETA)
+    except FileNotFoundError:
+        return
+    limite = timezone.now() - ESPERA
+    for nombre in nombres:
+        ruta = f"{CARPETA}/{nombre}"
+        try:
+            if almacen.get_modified_time(ruta) < limite:
+                almacen.delete(ruta)
+        except FileNotFoundError:
+            continue  # another upload swept it first
+
+
+def adjuntos_de(nombre: str, contenido: bytes) -> list[ArchivoNuevo]:
+    """The certificate itself and what came inside it, to be kept with the case."""
+    dentro = [ArchivoNuevo(a.nombre, a.tipo, a.contenido) for a in leer(contenido).adjuntos]
+    return [ArchivoNuevo(nombre, "application/xml", contenido), *dentro]
+
+
+# ── What the form starts with ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Prellenado:
+    """`inicial` and `lineas`: initial data of the form and of its rows. `dice`: the certificate's own words
+    for a field, by its name (`lineas.2.producto` for a row's), already escaped. `pendientes`: what a
+    person must settle."""
+
+    inicial: dict[str, Any]
+    lineas: list[dict[str, Any]]
+    dice: dict[str, SafeString] = field(default_factory=dict)
+    pendientes: list[Pendiente] = field(default_factory=list)
+
+    def por_resolver(self) -> list[tuple[str, Pendiente]]:
+        """Each thing to settle, with the number of its line or nothing."""
+        partes = [(pendiente.campo.split("."), pendiente) for pendiente in self.pendientes]
+        return [(campo[1] if campo[0] == "lineas" and len(campo) > 1 else "", p) for campo, p in partes]
+
+
+def prellenar(certificado: Certificado) -> Prellenado:
+    """Match a certificate with our catalogues. Whatever rests on one evidence alone is filled and named;
+    whatever has none, or contradicts itself, is left empty and named."""
+    pendientes = list(certificado.pendientes)
+    inicial: dict[str, Any] = {
+        "certificado": certificado.numero or "",
+        "declaraciones": "\n".join(certificado.declaraciones),
+    }
+    dice: dict[str, SafeString] = {}
+    if len(certificado.permisos) == 1:
+        inicial["pfi"] = certificado.permisos[0]
+    paises = {pais.pk: pais for pais in Pais.objects.all()}
+    if certificado.pais_exportacion in paises:
+        inicial["pais_exportacion"] = certificado.pais_exportacion
+    _puesto(certificado, inicial)
+    _importador(certificado.importador, inicial, dice, pendientes)
+    _transporte(certificado, inicial, dice, pendientes)
+    productos = list(Producto.objects.filter(activo=True))
+    lineas = []
+    for n, linea in enumerate(certificado.lineas[:MAX_PARTIDAS], start=1):
+        dice[f"lineas.{n}.producto"] = _palabras(linea)
+        lineas.append(
+            {
+                "producto": _producto(n, linea, productos, pendientes),
+                "pais_origen": linea.pais_origen if linea.pais_origen in paises else "",
+                "peso_neto_kg": linea.peso_neto_kg.quantize(Decimal("0.001")) if linea.peso_neto_kg else None,
+                "envases": linea.envases[:80],
+            }
+        )
+    if len(certificado.lineas) > MAX_PARTIDAS:
+        mensaje = _("Trae más de %(n)d líneas: aquí están las primeras; registre las demás en otro expediente.")
+        pendientes.append(Pendiente("lineas", str(len(certificado.lineas)), mensaje % {"n": MAX_PARTIDAS}))
+    _contenedores(certificado, lineas, inicial, pendientes)
+    return Prellenado(inicial, lineas or [{}], dice, pendientes)
+
+
+def _puesto(certificado: Certificado, inicial: dict[str, Any]) -> None:
+    codigo = PUESTO_DE.get(certificado.punto_ingreso.codigo.replace(" ", "").upper())
+    if puesto := Puesto.objects.filter(codigo=codigo).first():
+        inicial["puesto"] = puesto.pk
+
+
+def _importador(
+    parte: Parte, inicial: dict[str, Any], dice: dict[str, SafeString], pendientes: list[Pendiente]
+) -> None:
+    escrito = " · ".join(filter(None, (parte.nombre, parte.direccion)))
+    if escrito:
+        dice["importador_numero"] = _dice(escrito)
+    inicial |= {"importador_nombre": parte.nombre[:160], "importador_direccion": parte.direccion[:200]}
+    conocido = None
+    if parte.ruc:
+        inicial |= {"importador_tipo": TipoDocumento.RUC, "importador_numero": parte.ruc}
+        conocido = Importador.objects.filter(tipo_documento=TipoDocumento.RUC, numero_documento=parte.ruc).first()
+        if conocido is None:
+            mensaje = _("El importador no está registrado: complete su correo y compruebe su nombre.")
+            pendientes.append(Pendiente("importador", escrito, mensaje))
+    elif parte.nombre:
+        iguales = list(Importador.objects.filter(nombre__iexact=parte.nombre)[:2])
+        if len(iguales) == 1:
+            conocido = iguales[0]
+            mensaje = _(
+                "El certificado no trae su RUC: se tomó el importador registrado con el mismo nombre. Compruébelo."
+            )
+        else:
+            mensaje = _("El certificado no trae el RUC del importador: escriba su documento y su correo.")
+        pendientes.append(Pendiente("importador", escrito, mensaje))
+    else:
+        pendientes.append(Pendiente("importador", "", _("El certificado no dice quién es el importador.")))
+    if conocido:
+        inicial |= {
+            "importador_tipo": conocido.tipo_documento,
+            "importador_numero": conocido.numero_documento,
+            "importador_nombre": conocido.nombre,
+            "importador_correo": conocido.correo,
+            "importador_direccion": conocido.direccion,
+        }
+
+
+def _transporte(
+    certificado: Certificado, inicial: dict[str, Any], dice: dict[str, SafeString], pendientes: list[Pendiente]
+) -> None:
+    tramos = " / ".join(" ".join(filter(None, (t.modo, t.medio, t.viaje))) for t in certificado.traslados)
+    if tramos:
+        dice["transporte"] = _dice(tramos)
+    modo = certificado.modo_transporte
+    if modo == "aereo":
+        inicial["transporte"] = Expediente.Transporte.AEREO
+    elif modo == "maritimo" and certificado.equipos:
+        inicial["transporte"] = Expediente.Transporte.CONTENEDOR
+    elif len({traslado.modo for traslado in certificado.traslados}) < 2:
+        pendientes.append(Pendiente("transporte", tramos, _("No dice si viene en contenedores, a granel o por aire.")))
+    maritimos = [t for t in certificado.traslados if t.modo == "maritimo"]
+    if maritimos:
+        inicial["nave"] = " ".join(filter(None, (maritimos[-1].medio, maritimos[-1].viaje)))[:80]
+
+
+def _contenedores(
+    certificado: Certificado, lineas: list[dict[str, Any]], inicial: dict[str, Any], pendientes: list[Pendiente]
+) -> None:
+    """With one line they are its own; with several only a person knows which holds what."""
+    if not certificado.equipos:
+        return
+    escritos = [" ".join(filter(None, (e.numero, *e.precintos))) for e in certificado.equipos]
+    malos = [e.numero or ", ".join(e.precintos) for e in certificado.equipos if not iso6346.is_valid(e.numero)]
+    if malos:
+        mensaje = _("No son números de contenedor ISO 6346 válidos: compruébelos con lo que está pintado.")
+        pendientes.append(Pendiente("contenedores", " · ".join(malos), mensaje))
+    if len(lineas) == 1 and inicial.get("transporte") == Expediente.Transporte.CONTENEDOR:
+        lineas[0]["contenedores"] = "\n".join(escritos)
+        return
+    mensaje = _("Escriba cada contenedor en la partida que lleva.")
+    pendientes.append(Pendiente("contenedores", " · ".join(escritos), mensaje))
+
+
+# ── Products ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _producto(n: int, linea: Linea, productos: Sequence[Producto], pendientes: list[Pendiente]) -> Any:
+    """The catalogue's product when scientific name, common name and tariff code leave only one and none
+    of them speaks against it. The same plant may be grain or seed: the code tells them apart."""
+    cientifico, comun, codigo = _especie(linea.nombre_cientifico), _plano(linea.nombre_comun), _hs(linea)
+    posibles = [
+        p
+        for p in productos
+        if not _contradice(cientifico, _especie(p.nombre_cientifico)) and not _contradice_codigo(codigo, p.nandina)
+    ]
+    evidencias = {
+        p: sum(
+            (
+                bool(cientifico) and _especie(p.nombre_cientifico) == cientifico,
+                bool(comun) and comun in (_plano(p.nombre), _plano(p.codigo)),
+                bool(codigo),
+            )
+        )
+        for p in posibles
+    }
+    hallados = [p for p in posibles if evidencias[p]]
+    mejores = [p for p in hallados if evidencias[p] == max(evidencias.values())]
+    campo, escrito = f"lineas.{n}.producto", " · ".join(filter(None, (comun, cientifico, codigo)))
+    if len(mejores) != 1:
+        if mejores:
+            nombres = ", ".join(p.nombre for p in mejores[:6])
+            mensaje = _("Puede ser más de un producto del catálogo (%(nombres)s): elija.") % {"nombres": nombres}
+        else:
+            mensaje = _("Ningún producto del catálogo corresponde: elija el producto.")
+        pendientes.append(Pendiente(campo, _escrito(linea), mensaje))
+        return ""
+    if evidencias[mejores[0]] < 2:
+        mensaje = _("Se tomó «%(producto)s» por un solo dato: compruebe que sea ese producto.")
+        pendientes.append(Pendiente(campo, _escrito(linea) or escrito, mensaje % {"producto": mejores[0].nombre}))
+    return mejores[0].pk
+
+
+def _contradice(uno: str, otro: str) -> bool:
+    return bool(uno and otro) and uno != otro
+
+
+def _contradice_codigo(codigo: str, nandina: str) -> bool:
+    suya = re.sub(r"\D", "", nandina)[:6]
+    largo = min(len(codigo), len(suya))
+    return bool(largo) and codigo[:largo] != suya[:largo]
+
+
+def _hs(linea: Linea) -> str:
+    """The six digits that every country shares, when the certificate gives one code of four digits or more."""
+    codigos = {re.sub(r"\D", "", codigo)[:6] for codigo in linea.codigo_arancelario.split(",")}
+    codigos = {codigo for codigo in codigos if len(codigo) >= 4}
+    return codigos.pop() if len(codigos) == 1 else ""
+
+
+def _plano(texto: str | None) -> str:
+    sin_tildes = unicodedata.normalize("NFKD", texto or "").encode("ascii", "ignore").decode()
+    return " ".join(re.sub(r"[\W_]+", " ", sin_tildes.lower()).split())
+
+
+def _especie(nombre: str | None) -> str:
+    """Genus and species, without author nor variety; a hybrid's × is not a species."""
+    palabras = [palabra for palabra in _plano(nombre).split() if palabra != "x"]
+    return " ".join(palabras[:2])
+
+
+# ── The certificate's own words ───────────────────────────────────────────────────────────────────
+
+
+def _escrito(linea: Linea) -> str:
+    nombres = [linea.nombre_comun, linea.nombre_cientifico]
+    if not any(nombres) or linea.nombre_comun == linea.nombre_cientifico:
+        nombres.append(linea.descripcion[:120])
+    codigo = f"HS {linea.codigo_arancelario}" if linea.codigo_arancelario else ""
+    return " · ".join(dict.fromkeys(parte for parte in (*nombres, linea.parte[:60], linea.uso[:60], codigo) if parte))
+
+
+def _dice(texto: str) -> SafeString:
+    """Escaped here: help texts are printed as they are, and this one comes from a stranger's file."""
+    return format_html(_("El certificado dice: «{}»."), texto[:300])
+
+
+def _palabras(linea: Linea) -> SafeString:
+    return _dice(_escrito(linea))

@@ -1,0 +1,54 @@
+"""Who may see what: every page gets its objects through `visibles_para`."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
+
+# Who works for every post.
+VEN_TODO = (Rol.DIRECCION, Rol.ATENCION, Rol.ADMINISTRADOR, Rol.DIRECTOR)
+
+
+def _alcance(usuario: Usuario, camino: str) -> Q | None:
+    """The filter over the case at `camino` that `usuario` may see; None when it is nothing.
+
+    Bench staff see samples, never the case: an analyst should not know whose cargo it is.
+    """
+    if usuario.tiene(*VEN_TODO):
+        return Q()
+    if usuario.tiene(*ROLES_DE_PUESTO, Rol.MESA_DE_PARTES):
+        return Q(**{f"{camino}puesto__in": usuario.puestos.all()})
+    return None
+
+
+class ConsultaDelCaso(models.QuerySet):
+    """Rows that belong to a case, seen by whoever may see the case."""
+
+    camino = "expediente__"
+
+    def visibles_para(self, usuario: Usuario):
+        alcance = _alcance(usuario, self.camino)
+        return self.none() if alcance is None else self.filter(alcance)
+
+
+class ConsultaExpediente(ConsultaDelCaso):
+    camino = ""
+
+    def abiertos(self):
+        from .models import ABIERTOS
+
+        return self.filter(estado__in=ABIERTOS)
+
+
+class ConsultaPartida(ConsultaDelCaso):
+    pass
+
+
+class ConsultaAdjunto(ConsultaDelCaso):
+    pass
+
+
+class ConsultaDocumento(ConsultaDelCaso):
+    pass

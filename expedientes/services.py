@@ -1,0 +1,568 @@
+"""The acts of a case: one function each, keyword-only, one transaction, through `lifecycle.avanzar`.
+
+All raise `ActoRechazado` (409 or 403) or `DatoInvalido` (back to the form) and then store nothing.
+`ocurrio_en` is what the person says; None means now.
+"""
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from notificaciones import enlaces
+from senasa import reloj, timbre
+from senasa.models import Puesto, Rol, Usuario
+from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
+
+from . import avisos, bitacora, documentos, numeros, tasks
+from .firma import CertificadoInutil, cargar_certificado, firmar
+from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir_motivo
+from .models import (
+    Adjunto,
+    AgenteAduana,
+    Contenedor,
+    Dictamen,
+    Documento,
+    Estado,
+    Evento,
+    Expediente,
+    Importador,
+    Medida,
+    Pais,
+    Partida,
+    Producto,
+)
+from .plazos import vencimiento
+from .riv import componer_riv
+
+registro = logging.getLogger(__name__)
+
+REINTENTO_DE_RIV = timedelta(seconds=60)
+# How long the importer's link still opens a closed case.
+ENLACE_TRAS_EL_CIERRE = timedelta(days=180)
+
+
+@dataclass(frozen=True)
+class PartidaNueva:
+    """A line as it is asked for. `contenedores`: (number, seal) pairs, ISO 6346 numbers."""
+
+    producto: Producto
+    pais_origen: Pais
+    peso_neto_kg: Decimal
+    envases: str = ""
+    bodegas: str = ""
+    contenedores: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class ArchivoNuevo:
+    """A file to attach: its name as it came, its media type, its bytes."""
+
+    nombre: str
+    tipo: str
+    contenido: bytes = field(repr=False)
+
+
+# ── Registration ──────────────────────────────────────────────────────────────────────────────────
+
+
+def posibles_duplicados(*, certificado: str, dam: str, suce: str) -> list[Expediente]:
+    """Open or closed cases that carry the same certificate, DAM or SUCE."""
+    iguales = Q()
+    for campo, valor in (("certificado", certificado), ("dam", dam), ("suce", suce)):
+        if valor:
+            iguales |= Q(**{f"{campo}__iexact": valor})
+    return list(Expediente.objects.filter(iguales).order_by("-id")[:5]) if iguales else []
+
+
+@transaction.atomic
+def registrar(
+    *,
+    actor: Usuario,
+    puesto: Puesto,
+    importador: Importador,
+    partidas: Sequence[PartidaNueva],
+    datos: dict[str, Any],
+    agente: AgenteAduana | None = None,
+    adjuntos: Sequence[ArchivoNuevo] = (),
+    envio: uuid.UUID | None = None,
+    ocurrio_en: datetime | None = None,
+    texto: str = "",
+) -> Expediente:
+    """Register an inspection request and owe the importer the link. The same `envio` makes one case.
+
+    `importador` and `agente` may be new, not yet saved. `datos`: the other fields of Expediente (pfi,
+    certificado, transporte, pais_exportacion, …).
+    """
+    if not partidas:
+        raise DatoInvalido({"partidas": _("Agregue al menos una partida.")})
+    envio = envio or uuid.uuid4()
+    momento = ocurrio_en or reloj.ahora()
+    expediente, nuevo = Expediente.objects.get_or_create(
+        envio=envio,
+        defaults={
+            **datos,
+            "numero": f"{puesto.codigo}-{envio.hex[:12]}",
+            "puesto": puesto,
+            "importador": _guardada(importador),
+            "agente": _guardada(agente) if agente else None,
+        },
+    )
+    if not nuevo:
+        return expediente
+    # The number is taken once the row is ours: twenty equal posts at once take one number.
+    expediente.numero = numeros.siguiente(puesto.codigo)
+    expediente.save(update_fields=["numero"])
+    for orden, pedida in enumerate(partidas, start=1):
+        partida = Partida(
+            expediente=expediente,
+            orden=orden,
+            producto=pedida.producto,
+            pais_origen=pedida.pais_origen,
+            peso_neto_kg=pedida.peso_neto_kg,
+            envases=pedida.envases,
+            bodegas=pedida.bodegas,
+            estado_desde=momento,
+        )
+        partida.vence_en = vencimiento(partida)
+        partida.save()
+        Contenedor.objects.bulk_create(
+            Contenedor(partida=partida, numero=numero, precinto=precinto) for numero, precinto in pedida.contenedores
+        )
+    guardados = [_guardar_adjunto(expediente, archivo, actor) for archivo in adjuntos]
+    avanzar(
+        expediente,
+        Accion.REGISTRAR,
+        tabla=EXPEDIENTE,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        texto=texto,
+        datos={"partidas": len(partidas), "adjuntos": [adjunto.sha256 for adjunto in guardados]},
+    )
+    return expediente
+
+
+def _guardada(persona: Importador | AgenteAduana) -> Any:
+    """The person on record with that document; two clerks who enter the same new one at once make one."""
+    if persona.pk:
+        return persona
+    campos = ("nombre", "correo", "telefono", "direccion")
+    return type(persona).objects.get_or_create(
+        tipo_documento=persona.tipo_documento,
+        numero_documento=persona.numero_documento,
+        defaults={campo: getattr(persona, campo) for campo in campos},
+    )[0]
+
+
+def _guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuario | None) -> Adjunto:
+    adjunto = Adjunto(
+        expediente=expediente,
+        nombre=archivo.nombre[:160],
+        tipo=archivo.tipo[:100],
+        sha256=hashlib.sha256(archivo.contenido).hexdigest(),
+        subido_en=reloj.ahora(),
+        subido_por=actor,
+    )
+    # Renamed: what the uploader calls a file never reaches the disk.
+    adjunto.archivo.save(uuid.uuid4().hex, ContentFile(archivo.contenido), save=False)
+    adjunto.save()
+    return adjunto
+
+
+# ── At the post ───────────────────────────────────────────────────────────────────────────────────
+
+
+def programar(
+    *,
+    partida: Partida,
+    actor: Usuario,
+    cita_en: datetime,
+    terminal: str,
+    ocurrio_en: datetime | None = None,
+    texto: str = "",
+) -> Evento:
+    """Set the hour and the terminal of the inspection; again, to change them."""
+    if cita_en < reloj.ahora() - timedelta(minutes=1):
+        raise DatoInvalido({"cita_en": _("La inspección se programa para una hora que aún no pasó.")})
+    return avanzar(
+        partida,
+        Accion.PROGRAMAR,
+        tabla=PARTIDA,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        texto=texto,
+        datos={"cita_en": cita_en.isoformat(), "terminal": terminal},
+        cambios={"cita_en": cita_en, "terminal": terminal},
+    )
+
+
+def inspeccionar(
+    *,
+    partida: Partida,
+    actor: Usuario,
+    documentaria: str,
+    identidad: str,
+    fisica: str,
+    texto: str = "",
+    ocurrio_en: datetime | None = None,
+) -> Evento:
+    """Record the documentary, identity and physical checks. A failed one needs a text."""
+    revisiones = {"documentaria": documentaria, "identidad": identidad, "fisica": fisica}
+    if Partida.Inspeccion.NO_CONFORME in revisiones.values() and not texto.strip():
+        raise DatoInvalido({"texto": _("Escriba qué no fue conforme.")})
+    return avanzar(
+        partida,
+        Accion.INSPECCIONAR,
+        tabla=PARTIDA,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        texto=texto,
+        datos=revisiones,
+        cambios=revisiones,
+    )
+
+
+# ── The decision ──────────────────────────────────────────────────────────────────────────────────
+
+
+def informes_vigentes(partida: Partida) -> list[Documento]:
+    """The reports in force that a decision on the line would rest on."""
+    return list(partida.documentos.filter(tipo=Documento.Tipo.INFORME, estado=Documento.Estado.VIGENTE))
+
+
+@transaction.atomic
+def dictaminar(
+    *, partida: Partida, actor: Usuario, decision: str, fundamento: str, ocurrio_en: datetime | None = None
+) -> Dictamen:
+    """Decide on a line over its reports in force; the RIV is signed by the worker at once.
+
+    No ingreso over a positive for an A1/A2 pest nor over an indeterminate result (domain.md, section 3).
+    """
+    _bloquear(partida)
+    informes = informes_vigentes(partida)
+    if partida.documentos.filter(estado=Documento.Estado.EN_REVISION).exists():
+        raise EstadoImpide(_("Un informe de esta partida está en revisión: espere la versión corregida."))
+    if decision == Dictamen.Decision.INGRESO:
+        for informe in informes:
+            if informe.impide_ingreso or informe.conclusion == Documento.Conclusion.INDETERMINADO:
+                raise DatoInvalido(
+                    {
+                        "decision": _(
+                            "El informe %(informe)s no es negativo para plagas cuarentenarias: no cabe ingreso."
+                        )
+                        % {"informe": informe}
+                    }
+                )
+    return _decidir(
+        partida, Accion.DICTAMINAR, actor=actor, decision=decision, fundamento=fundamento, informes=informes,
+        ocurrio_en=ocurrio_en,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def dictaminar_sin_muestra(
+    *,
+    partida: Partida,
+    actor: Usuario,
+    decision: str,
+    motivo: str,
+    texto: str,
+    ocurrio_en: datetime | None = None,
+) -> Dictamen:
+    """Decide without the laboratory: a documentary rejection, or no sampling needed. † motive and text."""
+    _bloquear(partida)
+    return _decidir(
+        partida, Accion.DICTAMINAR_SIN_MUESTRA, actor=actor, decision=decision, fundamento=texto, informes=[],
+        motivo=motivo, ocurrio_en=ocurrio_en,
+    )  # fmt: skip
+
+
+def _bloquear(partida: Partida) -> None:
+    """Take the case's lock before a number is taken, so that all take their locks in one order."""
+    Expediente.objects.select_for_update().get(pk=partida.expediente_id)
+
+
+def _decidir(
+    partida: Partida,
+    accion: str,
+    *,
+    actor: Usuario,
+    decision: str,
+    fundamento: str,
+    informes: list[Documento],
+    motivo: str = "",
+    ocurrio_en: datetime | None,
+) -> Dictamen:
+    if motivo or accion == Accion.DICTAMINAR_SIN_MUESTRA:
+        exigir_motivo(accion, motivo, fundamento)
+    dictamen = Dictamen.objects.create(
+        partida=partida,
+        numero=numeros.siguiente("RIV"),
+        decision=decision,
+        fundamento=fundamento,
+        inspector=actor,
+        ocurrio_en=ocurrio_en or reloj.ahora(),
+    )
+    dictamen.informes.set(informes)
+    avanzar(
+        partida,
+        accion,
+        tabla=PARTIDA,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        motivo=motivo,
+        texto=fundamento,
+        datos={"riv": dictamen.numero, "decision": decision, "informes": [str(informe) for informe in informes]},
+    )
+    timbre.tocar(tasks.barrer_documentos)
+    return dictamen
+
+
+def emitir_riv(*, dictamen_id: int) -> Documento | None:
+    """Render, sign and publish the RIV of a decision; None when it is there already or cannot be signed.
+
+    Rendering and signing happen outside any transaction. A bad certificate leaves the reason on the
+    decision, where staff see it, and the sweep tries again.
+    """
+    dictamen = Dictamen.objects.select_related("partida__expediente", "inspector").get(pk=dictamen_id)
+    if dictamen.riv_id:
+        return None
+    cvd, emitido_en = documentos.nuevo_cvd(), reloj.ahora()
+    try:
+        certificado = cargar_certificado()
+        pdf = componer_riv(dictamen, version=1, cvd=cvd, emitido_en=emitido_en, certificado=certificado)
+        pdf = firmar(pdf, certificado=certificado, motivo=f"RIV {dictamen.numero}", lugar="Callao, Perú")
+    except CertificadoInutil as error:
+        _anotar_falla_de_riv(dictamen_id, str(error))
+        return None
+    except Exception:
+        registro.exception("no se pudo componer el RIV %s", dictamen.numero)
+        _anotar_falla_de_riv(dictamen_id, str(_("No se pudo componer el PDF del RIV: avise al administrador.")))
+        return None
+    preparado = documentos.preparar(pdf)
+    with transaction.atomic():
+        expediente = Expediente.objects.select_for_update().get(pk=dictamen.partida.expediente_id)
+        dictamen = Dictamen.objects.select_related("partida").get(pk=dictamen_id)
+        if dictamen.riv_id:
+            return None
+        dictamen.riv = documentos.publicar_documento(
+            preparado=preparado,
+            tipo=Documento.Tipo.RIV,
+            numero=dictamen.numero,
+            version=1,
+            expediente=expediente,
+            partida=dictamen.partida,
+            cvd=cvd,
+            firma=Documento.Firma.INSTITUCION,
+            emitido_en=emitido_en,
+        )
+        dictamen.riv_falla = ""
+        dictamen.save(update_fields=["riv", "riv_falla"])
+        bitacora.anotar(
+            expediente,
+            objeto=dictamen.partida,
+            accion="emitir_riv",
+            actor=None,
+            datos={"riv": dictamen.numero, "sha256": preparado.sha256},
+        )
+    return dictamen.riv
+
+
+def _anotar_falla_de_riv(dictamen_id: int, falla: str) -> None:
+    Dictamen.objects.filter(pk=dictamen_id).update(riv_falla=falla, riv_intento_en=reloj.ahora())
+
+
+def barrer_rivs() -> int:
+    """Emit what is owed: every decision without its RIV, the failed ones once a minute."""
+    pausa = reloj.ahora() - REINTENTO_DE_RIV
+    debidos = Dictamen.objects.filter(riv=None).filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
+    return sum(emitir_riv(dictamen_id=pk) is not None for pk in debidos.values_list("pk", flat=True)[:50])
+
+
+# ── Measures and closure ──────────────────────────────────────────────────────────────────────────
+
+MEDIDAS_DE = {
+    Dictamen.Decision.INGRESO: {Medida.Tipo.POSENTRADA},
+    Dictamen.Decision.CONDICIONADO: {Medida.Tipo.TRATAMIENTO, Medida.Tipo.POSENTRADA},
+    Dictamen.Decision.RECHAZO: {Medida.Tipo.REEMBARQUE, Medida.Tipo.COMISO, Medida.Tipo.DESTRUCCION},
+}
+
+
+@transaction.atomic
+def ordenar_medida(
+    *,
+    partida: Partida,
+    actor: Usuario,
+    tipo: str,
+    vence_en: date,
+    indicaciones: str = "",
+    ocurrio_en: datetime | None = None,
+    texto: str = "",
+) -> Medida:
+    """Order what a rejection or a condition calls for, with the day it is due."""
+    _bloquear(partida)
+    dictamen = partida.dictamen
+    if dictamen is None:
+        raise EstadoImpide(_("Esta partida aún no tiene dictamen."))
+    if tipo not in MEDIDAS_DE[Dictamen.Decision(dictamen.decision)]:
+        raise DatoInvalido(
+            {"tipo": _("Esa medida no corresponde a un dictamen de %(decision)s.")
+             % {"decision": dictamen.get_decision_display().lower()}}
+        )  # fmt: skip
+    if partida.medida_pendiente:
+        raise EstadoImpide(_("Esta partida ya tiene una medida en curso."))
+    medida = Medida.objects.create(
+        dictamen=dictamen, tipo=tipo, vence_en=vence_en, indicaciones=indicaciones,
+        ordenada_en=ocurrio_en or reloj.ahora(),
+    )  # fmt: skip
+    avanzar(
+        partida,
+        Accion.ORDENAR_MEDIDA,
+        tabla=PARTIDA,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        texto=texto or indicaciones,
+        datos={"medida": tipo, "vence_en": vence_en.isoformat()},
+    )
+    return medida
+
+
+@transaction.atomic
+def cumplir_medida(
+    *,
+    partida: Partida,
+    actor: Usuario,
+    acta: str,
+    texto: str = "",
+    evidencia: ArchivoNuevo | None = None,
+    nueva_toma: bool = False,
+    ocurrio_en: datetime | None = None,
+) -> Medida:
+    """Record that the measure was carried out. `nueva_toma`: after a treatment, sample the line again."""
+    _bloquear(partida)
+    medida = partida.medida_pendiente
+    if medida is None:
+        raise EstadoImpide(_("Esta partida no tiene una medida pendiente."))
+    if nueva_toma and medida.tipo != Medida.Tipo.TRATAMIENTO:
+        raise DatoInvalido({"nueva_toma": _("Solo un tratamiento lleva a una nueva toma de muestra.")})
+    medida.cumplida_en = ocurrio_en or reloj.ahora()
+    medida.acta = acta
+    if evidencia:
+        medida.evidencia = _guardar_adjunto(partida.expediente, evidencia, actor)
+    medida.save()
+    avanzar(
+        partida,
+        Accion.REINSPECCIONAR if nueva_toma else Accion.CUMPLIR_MEDIDA,
+        tabla=PARTIDA,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        texto=texto,
+        datos={"medida": medida.tipo, "acta": acta},
+    )
+    return medida
+
+
+def pendientes_de_cierre(expediente: Expediente) -> list[str]:
+    """What still keeps the case open, in words; empty when it can be closed."""
+    faltan = []
+    for partida in expediente.partidas.select_related("producto"):
+        nombre = _("partida %(orden)s (%(producto)s)") % {"orden": partida.orden, "producto": partida.producto}
+        dictamen = partida.dictamen
+        if partida.estado == Estado.EN_MEDIDA:
+            faltan.append(_("%(partida)s: cumplir la medida ordenada") % {"partida": nombre})
+        elif partida.estado != Estado.DICTAMINADO or dictamen is None:
+            faltan.append(_("%(partida)s: dictaminar") % {"partida": nombre})
+        elif dictamen.riv_id is None:
+            faltan.append(_("%(partida)s: firmar el RIV (lo hace el sistema)") % {"partida": nombre})
+        elif dictamen.decision != Dictamen.Decision.INGRESO and not dictamen.medidas.exists():
+            faltan.append(_("%(partida)s: ordenar la medida") % {"partida": nombre})
+    return [str(falta) for falta in faltan]
+
+
+@transaction.atomic
+def cerrar(
+    *, expediente: Expediente, actor: Usuario | None, ocurrio_en: datetime | None = None, texto: str = ""
+) -> Evento:
+    """Close a case whose lines are all decided and which owes nothing."""
+    Expediente.objects.select_for_update().get(pk=expediente.pk)
+    faltan = pendientes_de_cierre(expediente)
+    if faltan and Expediente.objects.get(pk=expediente.pk).estado != Estado.CERRADO:
+        raise EstadoImpide(_("Todavía no se puede cerrar. Falta: %(faltan)s.") % {"faltan": "; ".join(faltan)})
+    evento = avanzar(
+        expediente, Accion.CERRAR, tabla=EXPEDIENTE, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
+        cambios={"vence_en": None},
+    )  # fmt: skip
+    enlaces.vencer(referencia=expediente.referencia, dentro_de=ENLACE_TRAS_EL_CIERRE)
+    return evento
+
+
+def cerrar_listos() -> int:
+    """Close, as the system, the cases that have owed nothing for `CIERRE_AUTOMATICO_HORAS`."""
+    limite = reloj.ahora() - timedelta(hours=settings.CIERRE_AUTOMATICO_HORAS)
+    sin_riv = Dictamen.objects.filter(partida__expediente=OuterRef("pk"), riv=None)
+    listos = Expediente.objects.filter(estado=Estado.DICTAMINADO, estado_desde__lt=limite).exclude(Exists(sin_riv))
+    cerrados = 0
+    for expediente in listos[:200]:
+        if pendientes_de_cierre(expediente):
+            continue
+        try:
+            cerrar(expediente=expediente, actor=None)
+            cerrados += 1
+        except ActoRechazado:
+            registro.info("otro acto se adelantó al cierre automático de %s", expediente.numero)
+    return cerrados
+
+
+# ── The importer's address ────────────────────────────────────────────────────────────────────────
+
+
+@transaction.atomic
+def corregir_correo(*, expediente: Expediente, actor: Usuario, correo: str) -> None:
+    """Correct the importer's address: the old links die, and the new address gets one for each open case."""
+    _exigir_quien_atiende(actor)
+    correo = correo.strip().lower()
+    validate_email(correo)
+    importador = Importador.objects.select_for_update().get(pk=expediente.importador_id)
+    anterior = importador.correo.lower()
+    if correo == anterior:
+        raise DatoInvalido({"correo": _("Es el correo que ya está registrado.")})
+    suyos = Expediente.objects.filter(importador=importador).filter(
+        Q(pk=expediente.pk) | Q(estado__in=[e for e in Estado if e != Estado.CERRADO])
+    )
+    casos = list(suyos.order_by("id").select_for_update())
+    importador.correo = correo
+    importador.save(update_fields=["correo"])
+    for caso in Expediente.objects.filter(importador=importador).order_by("id"):
+        agente = caso.agente.correo.lower() if caso.agente else ""
+        if anterior != agente:
+            enlaces.revocar_de(referencia=caso.referencia, correo=anterior)
+    for caso in casos:
+        caso.importador = importador
+        evento = bitacora.anotar(caso, objeto=caso, accion="corregir_correo", actor=actor)
+        avisos.deber_a(correo, "correo_corregido", expediente=caso, evento=evento)
+
+
+@transaction.atomic
+def reenviar_enlace(*, expediente: Expediente, actor: Usuario) -> int:
+    """Send the link again to everybody who follows the case; how many addresses."""
+    _exigir_quien_atiende(actor)
+    caso = Expediente.objects.select_for_update().get(pk=expediente.pk)
+    evento = bitacora.anotar(caso, objeto=caso, accion="reenviar_enlace", actor=actor)
+    avisos.deber("enlace_renovado", expediente=caso, evento=evento)
+    return len(avisos.destinatarios(caso))
+
+
+def _exigir_quien_atiende(actor: Usuario) -> None:
+    if not actor.tiene(Rol.ATENCION, Rol.MESA_DE_PARTES, Rol.INSPECTOR, Rol.JEFE_DE_PUESTO):
+        raise RolImpide(_("Corregir el correo y reenviar corresponde a atención, mesa de partes o el puesto."))

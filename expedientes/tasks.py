@@ -1,0 +1,18 @@
+"""What the worker does for cases: fetch, call a service, nothing else."""
+
+from celery import shared_task
+
+
+@shared_task(name="expedientes.tasks.barrer_documentos", expires=30)
+def barrer_documentos() -> None:
+    from . import documentos, services
+
+    services.barrer_rivs()
+    documentos.barrer()
+
+
+@shared_task(name="expedientes.tasks.cerrar_listos", expires=240)
+def cerrar_listos() -> None:
+    from . import services
+
+    services.cerrar_listos()

@@ -1,0 +1,147 @@
+"""Pages without an account: the importer's tracking page and the verification of documents.
+
+A tracking token is exchanged for a signed cookie that only this case's pages receive, and the address loses
+the secret. The cookie names a link and its version, checked against the row at every request: a revoked link
+dies at once. No GET here writes a row.
+"""
+
+from __future__ import annotations
+
+import logging
+from io import BytesIO
+
+from allauth.core.internal import ratelimit
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from notificaciones import enlaces
+
+from . import documentos, forms, seguimiento
+from .models import Documento, Expediente
+
+registro = logging.getLogger(__name__)
+
+GALLETA = "seguimiento"
+VIDA_SEGUNDOS = 12 * 60 * 60
+FALLOS = "60/m/ip"
+
+
+@login_not_required
+@require_safe
+@never_cache
+def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
+    """Exchange the link of a mail for the cookie of its case."""
+    enlace = enlaces.abrir(token)
+    expediente = _de_referencia(enlace.referencia) if enlace else None
+    if enlace is None or expediente is None:
+        return _sin_enlace(request)
+    destino = reverse("seguimiento_caso", args=[expediente.numero])
+    respuesta = redirect(destino)
+    respuesta.set_signed_cookie(
+        GALLETA,
+        f"{enlace.pk}.{enlace.version}",
+        salt=expediente.referencia,
+        max_age=VIDA_SEGUNDOS,
+        path=destino,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+    return respuesta
+
+
+@login_not_required
+@require_safe
+@never_cache
+def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
+    expediente = _seguido(request, numero)
+    if expediente is None:
+        return _sin_enlace(request)
+    tramos = seguimiento.contar(expediente)
+    iguales = len({tramo.respuesta for tramo in tramos}) == 1
+    contexto = {"expediente": expediente, "tramos": tramos, "unico": tramos[0] if iguales else None}
+    return render(request, "expedientes/seguimiento.html", contexto)
+
+
+@login_not_required
+@require_safe
+@never_cache
+def seguimiento_documento(request: HttpRequest, numero: str, cvd: str) -> HttpResponse | FileResponse:
+    expediente = _seguido(request, numero)
+    documento = expediente and expediente.documentos.filter(cvd=cvd).first()
+    return bajar(documento) if documento else _sin_enlace(request)
+
+
+def bajar(documento: Documento) -> HttpResponse | FileResponse:
+    """The issued bytes, as a download that nobody keeps on the way; never a file that is not the issued one."""
+    try:
+        contenido = documentos.leer(documento)
+    except documentos.ArchivoDanado:
+        registro.exception("documento %s sin su archivo", documento.pk)
+        return HttpResponse(render_to_string("500.html"), status=503)
+    respuesta = FileResponse(
+        BytesIO(contenido), as_attachment=True, filename=f"{documento}.pdf", content_type="application/pdf"
+    )
+    respuesta["Cache-Control"] = "private, no-store"
+    return respuesta
+
+
+def _de_referencia(referencia: str) -> Expediente | None:
+    tipo, _dos_puntos, pk = referencia.partition(":")
+    if tipo != "expediente" or not pk.isdecimal():
+        return None
+    return Expediente.objects.filter(pk=int(pk)).first()
+
+
+def _seguido(request: HttpRequest, numero: str) -> Expediente | None:
+    """The case, when the browser carries the cookie of a link to it that is still in force."""
+    expediente = Expediente.objects.select_related("puesto", "importador").filter(numero=numero).first()
+    if expediente is None:
+        return None
+    valor = request.get_signed_cookie(GALLETA, default="", salt=expediente.referencia, max_age=VIDA_SEGUNDOS)
+    pk, _punto, version = (valor or "").partition(".")
+    if not (pk.isdecimal() and version.isdecimal()):
+        return None
+    enlace = enlaces.vigente(int(pk), int(version))
+    return expediente if enlace and enlace.referencia == expediente.referencia else None
+
+
+def _sin_enlace(request: HttpRequest) -> HttpResponse:
+    """One answer for every link that opens nothing, whether its case exists or not; then 429."""
+    return _muchos_fallos(request) or render(request, "expedientes/enlace_vencido.html", status=404)
+
+
+def _muchos_fallos(request: HttpRequest) -> HttpResponse | None:
+    """Only what finds nothing is counted: a page that works costs no write."""
+    cuenta = ratelimit.consume(request, app="expedientes", action="publico", config={"publico": FALLOS}, limit_get=True)
+    return None if cuenta else render(request, "429.html", status=429)
+
+
+@login_not_required
+@require_safe
+def verificar(request: HttpRequest) -> HttpResponse:
+    """Ask for a code; the answer has its own address, which the QR of the document carries too."""
+    form = forms.FormularioVerificar(request.GET if "cvd" in request.GET else None)
+    if form.is_bound and form.is_valid():
+        cvd = documentos.normalizar_cvd(form.cleaned_data["cvd"])
+        return redirect("verificar_cvd", cvd or "-")
+    return render(request, "expedientes/verificar.html", {"form": form})
+
+
+@login_not_required
+@require_safe
+def verificar_cvd(request: HttpRequest, cvd: str) -> HttpResponse:
+    """The minimum about a document: what it is, when it was issued, whether it is in force."""
+    normal = documentos.normalizar_cvd(cvd)
+    documento = Documento.objects.select_related("reemplazado_por", "reemplaza").filter(cvd=normal).first()
+    if documento is None:
+        form = forms.FormularioVerificar(initial={"cvd": cvd[:40]})
+        contexto = {"form": form, "desconocido": cvd[:40]}
+        return _muchos_fallos(request) or render(request, "expedientes/verificar.html", contexto, status=404)
+    return render(request, "expedientes/verificado.html", {"documento": documento})
