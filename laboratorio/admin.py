@@ -1,0 +1,52 @@
+"""The laboratory's catalogues. Samples, analyses, results and reports are not here, and must never be."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Max, Model
+from django.http import HttpRequest
+
+from senasa import reloj
+from senasa.admin import CatalogoAdmin
+
+# Importing it adds the laboratory's acts to those that MotivoAdmin offers.
+from . import lifecycle  # noqa: F401
+from .models import Metodo, ReglaFirma, Requisito
+
+
+@admin.register(Metodo)
+class MetodoAdmin(CatalogoAdmin):
+    list_display = ["nombre", "disciplina", "norma", "verificaciones", "dias", "activo"]
+    list_filter = ["disciplina", "activo"]
+    list_select_related = ["disciplina"]
+    search_fields = ["nombre", "codigo", "norma"]
+
+
+@admin.register(Requisito)
+class RequisitoAdmin(CatalogoAdmin):
+    list_display = ["producto", "pais_origen", "plaga", "metodo", "activo"]
+    list_filter = ["activo", "metodo__disciplina", "producto"]
+    list_select_related = ["producto", "pais_origen", "plaga", "metodo__disciplina"]
+    autocomplete_fields = ["producto", "pais_origen", "plaga", "metodo"]
+    search_fields = ["producto__nombre", "plaga__nombre", "plaga__eppo"]
+
+
+@admin.register(ReglaFirma)
+class ReglaFirmaAdmin(admin.ModelAdmin):
+    """Versions are added, never edited: issued reports name the one they were signed under."""
+
+    list_display = ["version", "activa", "gracia_minutos", "desde", "autor", "causa"]
+    fields = ["activa", "gracia_minutos", "causa"]
+    actions = None
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ReglaFirma, form: Any, change: bool) -> None:
+        obj.version = (ReglaFirma.objects.aggregate(ultima=Max("version"))["ultima"] or 0) + 1
+        obj.desde = reloj.ahora()
+        obj.autor = request.user  # type: ignore[assignment]
+        super().save_model(request, obj, form, change)

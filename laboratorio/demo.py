@@ -1,0 +1,302 @@
+"""The demonstration: its people, its importers and its cases, all invented, walked through the services."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from uuid import NAMESPACE_URL, uuid5
+
+from django.conf import settings
+from django.utils import timezone
+from stdnum import iso6346
+from stdnum.pe import ruc
+
+from expedientes import services as casos
+from expedientes.models import AgenteAduana, Dictamen, Expediente, Importador, Pais, Producto
+from senasa import reloj
+from senasa.models import Disciplina, Puesto, Rol, Usuario
+
+from . import recorrido
+from .models import Requisito, Valor
+from .recorrido import PASOS, Caso
+
+CLAVE = "senasa-demo-2026"
+
+# user name, first name, last name, roles, posts
+PERSONAS: tuple[tuple[str, str, str, list[Rol], list[str]], ...] = (
+    ("mesa", "María", "Mesa", [Rol.MESA_DE_PARTES], ["PCM", "PCA"]),
+    ("inspector", "Rosa", "Inspectora", [Rol.INSPECTOR], ["PCM"]),
+    ("inspector.aereo", "Iván", "Aéreo", [Rol.INSPECTOR], ["PCA"]),
+    ("jefe", "Julia", "Jefa", [Rol.JEFE_DE_PUESTO], ["PCM", "PCA"]),
+    ("recepcion", "Raúl", "Recepción", [Rol.RECEPCION], []),
+    ("analista", "Ana", "Analista", [Rol.ANALISTA], []),
+    ("analista2", "Andrés", "Quispe", [Rol.ANALISTA], []),
+    ("verificador", "Vera", "Verificadora", [Rol.VERIFICADOR], []),
+    ("director", "Diana", "Directora", [Rol.DIRECTOR], []),
+    ("direccion", "Darío", "Dirección", [Rol.DIRECCION], []),
+    ("atencion", "Alba", "Atención", [Rol.ATENCION], []),
+    ("admin", "Aldo", "Administrador", [Rol.ADMINISTRADOR], []),
+)
+IMPORTADORES = (
+    "Importaciones Ñusta S.A.C.",
+    "Frutos del Sur S.A.C.",
+    "Semillas Andinas E.I.R.L.",
+    "Granos del Pacífico S.A.",
+    "Comercial Ajos Perú S.A.C.",
+    "Hortus Semillas Demo S.A.",
+    "Molinos Rímac Demo S.A.",
+    "Agro Costa Verde S.R.L.",
+)
+AGENTES = ("Agencia de Aduana Callao Demo S.A.C.", "Despachos Chucuito Demo S.A.")
+AEREOS = {"esquejes-de-gypsophila", "papa-in-vitro"}
+
+# Where a case is left, how often, and the days it may have waited there.
+DESTINOS = (
+    ("registrado", 5, (0.1, 3)),
+    ("programado", 5, (0.1, 1.5)),
+    ("en_inspeccion", 6, (0.2, 4)),
+    ("muestreado", 5, (0.2, 3)),
+    ("en_laboratorio", 6, (0.2, 2)),
+    ("rechazada", 3, (0.2, 2)),
+    ("recibido", 6, (0.1, 2)),
+    ("asignado", 4, (0.1, 2)),
+    ("en_proceso", 8, (0.3, 6)),
+    ("con_resultado", 6, (0.1, 2)),
+    ("verificado", 5, (0.005, 0.015)),
+    ("por_firmar", 4, (0.2, 2)),
+    ("resultado_emitido", 10, (0.1, 4)),
+    ("con_riv", 4, (0.02, 0.1)),
+    ("en_medida", 5, (1, 10)),
+    ("cerrado", 22, (1, 60)),
+)
+# Days that each step usually takes.
+DEMORA = {
+    "programado": (0.05, 0.5), "en_inspeccion": (0.2, 2), "muestreado": (0.02, 0.3), "en_laboratorio": (0.1, 3),
+    "rechazada": (0.3, 1.2), "recibido": (0.2, 1.2), "asignado": (0.02, 0.6), "en_proceso": (0.05, 0.8),
+    "con_resultado": (1, 7), "revertido": (0.1, 0.8), "verificado": (0.05, 1), "resultado_emitido": (0.03, 0.4),
+    "dictaminado": (0.1, 4), "con_riv": (0.001, 0.002), "en_medida": (0.05, 1), "medida_cumplida": (3, 15),
+    "cerrado": (0.05, 1),
+}  # fmt: skip
+
+
+def crear_personas() -> dict[str, Usuario]:
+    """The demo users, once; their password is public, so never outside MODO=demo."""
+    if not settings.DEMO:
+        raise RuntimeError("Los usuarios de demostración solo existen con MODO=demo.")
+    personas = {}
+    for usuario, nombre, apellido, roles, puestos in PERSONAS:
+        persona, nueva = Usuario.objects.get_or_create(
+            username=usuario,
+            defaults={
+                "first_name": nombre,
+                "last_name": apellido,
+                "email": f"{usuario}@senasa.example",
+                "roles": [rol.value for rol in roles],
+                "is_staff": Rol.ADMINISTRADOR in roles,
+                "is_superuser": Rol.ADMINISTRADOR in roles,
+            },
+        )
+        if nueva:
+            persona.set_password(CLAVE)
+            persona.save(update_fields=["password"])
+            persona.puestos.set(Puesto.objects.filter(codigo__in=puestos))
+            if persona.tiene(Rol.ANALISTA, Rol.VERIFICADOR):
+                persona.disciplinas.set(Disciplina.objects.all())
+        personas[usuario] = persona
+    return personas
+
+
+def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:
+    """Make `cuantos` cases, the same for the same `semilla`; those made before are left as they are."""
+    personas = crear_personas()
+    importadores, agentes = _partes()
+    azar = Random(semilla)  # noqa: S311
+    ahora = reloj.ahora()
+    destinos = _repartir(cuantos, azar)
+    for i, (destino, espera) in enumerate(destinos):
+        suerte = Random(f"{semilla}:{i}")  # noqa: S311
+        envio = uuid5(NAMESPACE_URL, f"senasa-demo:{semilla}:{i}")
+        hecho = Expediente.objects.filter(envio=envio).first()
+        yield hecho or _caso(
+            envio=envio, destino=destino, espera=suerte.uniform(*espera), azar=suerte, ahora=ahora, personas=personas,
+            importador=suerte.choice(importadores), agente=suerte.choice([None, *agentes]),
+        )  # fmt: skip
+
+
+def _repartir(cuantos: int, azar: Random) -> list[tuple[str, tuple[float, float]]]:
+    """Where each case is left: every destination by its share, and each at least once when they fit."""
+    destinos = [(destino, espera) for destino, _peso, espera in DESTINOS][:cuantos]
+    pesos = [peso for _destino, peso, _espera in DESTINOS]
+    otros = azar.choices([(destino, espera) for destino, _peso, espera in DESTINOS], pesos, k=cuantos - len(destinos))
+    azar.shuffle(otros)
+    return destinos + otros
+
+
+def _partes() -> tuple[list[Importador], list[AgenteAduana]]:
+    def ruc_inventado(base: int) -> str:
+        return f"{base}{ruc.calc_check_digit(str(base) + '0')}"
+
+    importadores = [
+        Importador.objects.get_or_create(
+            tipo_documento="ruc",
+            numero_documento=ruc_inventado(2099990001 + i),
+            defaults={"nombre": nombre, "correo": f"importador{i + 1}@empresa.example", "telefono": f"01 555 010{i}"},
+        )[0]
+        for i, nombre in enumerate(IMPORTADORES)
+    ]
+    agentes = [
+        AgenteAduana.objects.get_or_create(
+            tipo_documento="ruc",
+            numero_documento=ruc_inventado(2099991001 + i),
+            defaults={"nombre": nombre, "correo": f"agente{i + 1}@aduana.example"},
+        )[0]
+        for i, nombre in enumerate(AGENTES)
+    ]
+    return importadores, agentes
+
+
+def _caso(
+    *, envio, destino: str, espera: float, azar: Random, ahora: datetime, personas, importador, agente
+) -> Expediente:
+    positivo = destino in ("por_firmar", "en_medida") or (destino == "cerrado" and azar.random() < 0.2)
+    valor = Valor.POSITIVO if positivo else Valor.NEGATIVO
+    if destino == "por_firmar" and azar.random() < 0.4:
+        valor = Valor.INDETERMINADO
+    decision = Dictamen.Decision.INGRESO
+    if positivo:
+        decision = azar.choice([Dictamen.Decision.RECHAZO, Dictamen.Decision.CONDICIONADO])
+    camino = _camino(destino, con_medida=positivo, con_reversion=azar.random() < 0.25)
+    momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora)
+    with reloj.fijado(momentos[0]):
+        expediente = _registrar(envio, azar=azar, personas=personas, importador=importador, agente=agente)
+    caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision)
+    for paso, momento in zip(camino, momentos[1:], strict=True):
+        with reloj.fijado(momento):
+            (getattr(recorrido, paso) if paso in ("rechazar", "revertir") else PASOS[paso])(caso)
+    return expediente
+
+
+def _camino(destino: str, *, con_medida: bool, con_reversion: bool) -> list[str]:
+    """The steps that lead to `destino`."""
+    if destino == "registrado":
+        return []
+    if destino == "rechazada":
+        return ["programado", "en_inspeccion", "muestreado", "en_laboratorio", "rechazar"]
+    hasta = "verificado" if destino == "por_firmar" else destino
+    camino = list(PASOS)[: list(PASOS).index(hasta) + 1]
+    if not con_medida:
+        camino = [paso for paso in camino if paso not in ("en_medida", "medida_cumplida")]
+    if con_reversion and "verificado" in camino:
+        donde = camino.index("verificado")
+        camino[donde:donde] = ["revertir", "con_resultado"]
+    return camino
+
+
+def _momentos(camino: list[str], *, espera: float, azar: Random, ahora: datetime) -> list[datetime]:
+    """When each step happened: office hours, in order, the last one `espera` days ago."""
+    pausas = [timedelta(days=azar.uniform(*DEMORA.get(paso, (0.1, 0.8)))) for paso in camino]
+    momento = ahora - timedelta(days=espera) - sum(pausas, timedelta())
+    momentos = [momento]
+    for i, pausa in enumerate(pausas):
+        tope = ahora - timedelta(days=espera) - sum(pausas[i + 1 :], timedelta()) * 0.5
+        if i + 1 < len(pausas):  # the last step is as long ago as its stage may wait, whatever the hour
+            tope = _antes_de_la_noche(tope)
+        momento = min(_en_horario(momento + pausa), tope)
+        momentos.append(max(momento, momentos[-1] + timedelta(minutes=1)))
+    return momentos
+
+
+def _en_horario(momento: datetime) -> datetime:
+    """The same moment if somebody would be at work in Lima, else the next morning."""
+    hora = timezone.localtime(momento).hour
+    if hora < 7:
+        return momento + timedelta(hours=8 - hora)
+    return momento + timedelta(hours=32 - hora) if hora > 19 else momento
+
+
+def _antes_de_la_noche(momento: datetime) -> datetime:
+    """The same moment if somebody would be at work in Lima, else the afternoon before."""
+    hora = timezone.localtime(momento).hour
+    if hora < 7:
+        return momento - timedelta(hours=hora + 7)
+    return momento - timedelta(hours=hora - 17) if hora > 19 else momento
+
+
+def _registrar(envio, *, azar: Random, personas, importador: Importador, agente: AgenteAduana | None) -> Expediente:
+    # The demo has one verifier: only products whose methods all ask for a single verification.
+    requisitos = Requisito.objects.filter(activo=True)
+    dobles = requisitos.filter(metodo__verificaciones__gt=1).values("producto")
+    productos = list(
+        Producto.objects.filter(pk__in=requisitos.values("producto"), activo=True)
+        .exclude(pk__in=dobles)
+        .order_by("codigo")
+    )
+    producto = azar.choice(productos)
+    por_aire = producto.codigo in AEREOS or azar.random() < 0.15
+    granel = not por_aire and producto.codigo in {"maiz-amarillo-duro", "trigo", "soya-grano", "torta-de-soya"}
+    origen = _origen(producto, azar)
+    ahora = reloj.ahora()
+    datos = {
+        "pfi": f"{ahora:%Y}-118-{azar.randint(1000, 9999):05d}",
+        "certificado": f"{origen.codigo}-{ahora:%Y}-{azar.randint(10000, 99999)}",
+        "suce": f"{ahora:%Y}{azar.randint(100000, 999999)}",
+        "dam": f"{235 if por_aire else 118}-{ahora:%Y}-10-{azar.randint(100000, 299999)}-01-1-00",
+        "pais_exportacion": origen,
+        "transporte": Expediente.Transporte.AEREO
+        if por_aire
+        else Expediente.Transporte.GRANEL
+        if granel
+        else Expediente.Transporte.CONTENEDOR,
+        "llegada_en": ahora - timedelta(hours=azar.randint(3, 30)),
+        "retenido_desde": ahora - timedelta(hours=azar.randint(1, 3)),
+        "lugar": "Terminal de carga aérea"
+        if por_aire
+        else azar.choice(["Muelle Norte", "Muelle Sur", "Depósito DT-4"]),
+    }
+    if por_aire:
+        serie = f"{azar.randint(1000000, 9999999)}"
+        datos["guia_aerea"] = f"999-{serie}{int(serie) % 7}"
+    else:
+        datos["nave"] = f"{azar.choice(['DEMO PACIFIC', 'DEMO ANDES', 'DEMO ATLANTIC'])} V.{azar.randint(100, 699)}"
+        datos["bl"] = f"DEMOBL{azar.randint(100000, 999999)}"
+    partidas = [_partida(producto, origen, azar, con_contenedores=not por_aire and not granel, granel=granel)]
+    if not granel and azar.random() < 0.15:
+        otro = azar.choice(productos)
+        partidas.append(_partida(otro, _origen(otro, azar), azar, con_contenedores=not por_aire, granel=False))
+    if agente:
+        datos |= {
+            "poder_desde": (ahora - timedelta(days=200)).date(),
+            "poder_hasta": (ahora + timedelta(days=160)).date(),
+        }
+    return casos.registrar(
+        actor=personas["mesa"],
+        puesto=Puesto.objects.get(codigo="PCA" if por_aire else "PCM"),
+        importador=importador,
+        agente=agente,
+        partidas=partidas,
+        datos=datos,
+        envio=envio,
+    )
+
+
+def _origen(producto: Producto, azar: Random) -> Pais:
+    requisitos = Requisito.objects.filter(producto=producto).select_related("pais_origen").order_by("pais_origen")
+    origenes = [requisito.pais_origen for requisito in requisitos if requisito.pais_origen]
+    return azar.choice(origenes) if origenes else Pais.objects.get(codigo="CL")
+
+
+def _partida(
+    producto: Producto, origen: Pais, azar: Random, *, con_contenedores: bool, granel: bool
+) -> casos.PartidaNueva:
+    contenedores = []
+    for _n in range(azar.randint(1, 3) if con_contenedores else 0):
+        base = f"DEMU{azar.randint(0, 999999):06d}"
+        contenedores.append((f"{base}{iso6346.calc_check_digit(base)}", f"SL{azar.randint(10000, 99999)}"))
+    return casos.PartidaNueva(
+        producto=producto,
+        pais_origen=origen,
+        peso_neto_kg=Decimal(azar.randint(2_000_000, 9_000_000) if granel else azar.randint(120, 42_000)),
+        envases="a granel" if granel else f"{azar.randint(20, 1800)} {azar.choice(['cajas', 'sacos', 'bultos'])}",
+        bodegas="1 y 3" if granel else "",
+        contenedores=contenedores,
+    )

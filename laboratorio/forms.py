@@ -1,0 +1,239 @@
+"""What may be typed in about samples, analyses and reports."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Case, Count, Q, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from expedientes.forms import FormularioDeActo
+from expedientes.models import Partida, Plaga
+from senasa.models import Rol, Usuario
+
+from .lifecycle import Accion
+from .models import Analisis, EstadoAnalisis, Metodo, Muestra, Valor
+from .services import requisitos_de
+
+
+class FormularioSinDatos(FormularioDeActo):
+    """An act of a single button: it happened now."""
+
+    ocurrio_en = None  # type: ignore[assignment]
+    texto = None  # type: ignore[assignment]
+
+
+class FormularioTomarMuestra(FormularioDeActo):
+    precinto = forms.CharField(label=_("Precinto"), max_length=40, strip=True)
+    conservacion = forms.ChoiceField(
+        label=_("Conservación"), choices=Muestra.Conservacion.choices, widget=forms.RadioSelect
+    )
+    cantidad = forms.DecimalField(label=_("Cantidad"), min_value=Decimal("0.001"), max_digits=10, decimal_places=3)
+    unidad = forms.CharField(label=_("Unidad"), max_length=20, help_text=_("kg, g, unidades, plantas…"))
+    lote = forms.CharField(label=_("Lote"), max_length=60, required=False)
+    plan_de_muestreo = forms.CharField(
+        label=_("Plan de muestreo"),
+        max_length=160,
+        required=False,
+        help_text=_("Cómo se tomó: cuántos envases y de dónde. Sale en el informe de ensayo."),
+    )
+
+    def __init__(self, *args: Any, partida: Partida, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        frio = Muestra.Conservacion.REFRIGERADA if partida.producto.perecible else Muestra.Conservacion.AMBIENTE
+        self.fields["conservacion"].initial = frio
+        self.fields["unidad"].initial = "kg"
+
+
+OTROS_ENSAYOS = 3
+
+
+class FormularioEnviar(FormularioDeActo):
+    """The tests that the catalogue asks for come marked; others are a method and a pest."""
+
+    ensayos = forms.MultipleChoiceField(
+        label=_("Análisis que pide el catálogo"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    transporte = forms.CharField(
+        label=_("Cómo va"), max_length=120, required=False, help_text=_("Vehículo del puesto, courier y guía…")
+    )
+
+    def __init__(self, *args: Any, partida: Partida, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.requisitos = {f"{r.metodo_id}-{r.plaga_id}": (r.metodo, r.plaga) for r in requisitos_de(partida)}
+        ensayos = self.fields["ensayos"]
+        assert isinstance(ensayos, forms.MultipleChoiceField)
+        ensayos.choices = [(clave, f"{metodo} · {plaga}") for clave, (metodo, plaga) in self.requisitos.items()]
+        ensayos.initial = list(self.requisitos)
+        if not self.requisitos:
+            del self.fields["ensayos"]
+        metodos = list(Metodo.objects.filter(activo=True).select_related("disciplina"))
+        plagas = list(Plaga.objects.all())
+        for n in range(1, OTROS_ENSAYOS + 1):
+            self.fields[f"metodo_{n}"] = _eleccion(_("Método %(n)s") % {"n": n}, Metodo, metodos)
+            self.fields[f"plaga_{n}"] = _eleccion(_("Plaga %(n)s") % {"n": n}, Plaga, plagas)
+
+    def secciones(self) -> list[dict[str, Any]]:
+        grupos = (
+            (_("Qué se busca"), "", ["ensayos"]),
+            (_("Otros análisis"), _("Elija el método y la plaga de cada uno."), ["metodo_1", "plaga_1"]),
+            *(("", "", [f"metodo_{n}", f"plaga_{n}"]) for n in range(2, OTROS_ENSAYOS + 1)),
+            (_("El envío"), "", ["transporte", "ocurrio_en", "texto"]),
+        )
+        return [
+            {"titulo": titulo, "ayuda": ayuda, "campos": [self[campo] for campo in campos if campo in self.fields]}
+            for titulo, ayuda, campos in grupos
+            if any(campo in self.fields for campo in campos)
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        """Leave in `ensayos` the pairs (method, pest) asked for, each once, and drop the rest."""
+        datos = super().clean() or self.cleaned_data
+        ensayos = [self.requisitos[clave] for clave in datos.get("ensayos", [])]
+        for n in range(1, OTROS_ENSAYOS + 1):
+            metodo, plaga = datos.pop(f"metodo_{n}", None), datos.pop(f"plaga_{n}", None)
+            if metodo and plaga:
+                ensayos.append((metodo, plaga))
+            elif metodo:
+                self.add_error(f"plaga_{n}", _("Diga qué plaga se busca con este método."))
+            elif plaga:
+                self.add_error(f"metodo_{n}", _("Diga con qué método se busca esta plaga."))
+        if not ensayos and not self.errors:
+            self.add_error(
+                "ensayos" if self.requisitos else "metodo_1", _("Marque al menos un análisis: sin eso no hay informe.")
+            )
+        datos["ensayos"] = list(dict.fromkeys(ensayos))
+        return datos
+
+
+def _eleccion(etiqueta: str, modelo: Any, objetos: list[Any]) -> forms.TypedChoiceField:
+    """A select over objects already read: six of them must not ask the database six times."""
+    por_clave = {str(objeto.pk): objeto for objeto in objetos}
+    return forms.TypedChoiceField(
+        label=etiqueta,
+        required=False,
+        choices=[("", _("Ninguno")), *((clave, str(objeto)) for clave, objeto in por_clave.items())],
+        coerce=por_clave.get,
+        empty_value=None,
+    )
+
+
+class FormularioRecibir(FormularioDeActo):
+    condicion = forms.ChoiceField(
+        label=_("Condición al llegar"), choices=Muestra.Condicion.choices, widget=forms.RadioSelect
+    )
+    cantidad_recibida = forms.DecimalField(
+        label=_("Cantidad recibida"), min_value=Decimal("0.001"), max_digits=10, decimal_places=3
+    )
+    observaciones = forms.CharField(
+        label=_("Observaciones"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_(
+            "Temperatura, envase, rótulo: lo que el informe deba decir. Obligatorio si llegó con observaciones."
+        ),
+    )
+
+    def __init__(self, *args: Any, muestra: Muestra, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["cantidad_recibida"].help_text = _("Enviaron %(cantidad)s %(unidad)s.") % {
+            "cantidad": muestra.cantidad.normalize(),
+            "unidad": muestra.unidad,
+        }
+
+
+class FormularioRechazar(FormularioDeActo):
+    accion_motivada = Accion.RECHAZAR
+
+
+class EleccionDeAnalista(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.firma_corta} ({obj.en_curso} en curso)"
+
+
+def analistas() -> Any:
+    """The active analysts, each with how much is on the bench (`en_curso`)."""
+    en_curso = Q(analisis_propios__estado__in=[EstadoAnalisis.ASIGNADO, EstadoAnalisis.EN_PROCESO])
+    return (
+        Usuario.objects.filter(is_active=True, roles__contains=[Rol.ANALISTA])
+        .annotate(en_curso=Count("analisis_propios", filter=en_curso))
+        .order_by("first_name", "last_name")
+    )
+
+
+class FormularioAsignar(forms.Form):
+    """Several analyses to one analyst, from the queue of reception."""
+
+    analisis = forms.ModelMultipleChoiceField(
+        queryset=Analisis.objects.none(), error_messages={"required": _("Marque al menos un análisis.")}
+    )
+    analista = EleccionDeAnalista(
+        label=_("Asignar a"),
+        queryset=Usuario.objects.none(),
+        empty_label=_("Elija al analista…"),
+        error_messages={"required": _("Elija al analista.")},
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["analisis"].queryset = Analisis.objects.visibles_para(usuario).select_related("muestra")  # type: ignore[attr-defined]
+        self.fields["analista"].queryset = analistas()  # type: ignore[attr-defined]
+
+
+class FormularioVerificarVarios(forms.Form):
+    analisis = forms.ModelMultipleChoiceField(
+        queryset=Analisis.objects.none(), error_messages={"required": _("Marque al menos un resultado.")}
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["analisis"].queryset = Analisis.objects.visibles_para(usuario).en_cola()  # type: ignore[attr-defined]
+
+
+class FormularioRegistrar(FormularioDeActo):
+    valor = forms.ChoiceField(label=_("Resultado"), choices=Valor.choices, widget=forms.RadioSelect)
+    plaga = forms.ModelChoiceField(
+        label=_("Plaga hallada"),
+        queryset=Plaga.objects.none(),
+        required=False,
+        empty_label=_("Ninguna"),
+        help_text=_("Solo si es positivo."),
+    )
+    lectura = forms.CharField(
+        label=_("Lectura"), max_length=160, required=False, help_text=_("Con su unidad: Ct 24.1, 3 larvas, 12 UFC/g…")
+    )
+    observaciones = forms.CharField(
+        label=_("Observaciones del ensayo"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Desviaciones del método, controles: sale en el informe."),
+    )
+
+    def __init__(self, *args: Any, analisis: Analisis, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        buscada = Case(When(pk=analisis.plaga_id, then=Value(0)), default=Value(1))
+        self.fields["plaga"].queryset = Plaga.objects.order_by(buscada, "nombre")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        if datos.get("plaga") and datos.get("valor") in (Valor.NEGATIVO, Valor.INDETERMINADO):
+            raise ValidationError(
+                {"plaga": _("Nombró una plaga, pero el resultado no es positivo: corrija uno de los dos.")}
+            )
+        return datos
+
+
+class FormularioRevertir(FormularioDeActo):
+    accion_motivada = Accion.REVERTIR
+
+
+class FormularioRetener(FormularioDeActo):
+    ocurrio_en = None  # type: ignore[assignment]
+    texto = forms.CharField(
+        label=_("Por qué se retiene"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
+    )

@@ -1,0 +1,94 @@
+"""What can happen next to a sample, an analysis and a report: the laboratory's three tables.
+
+`expedientes.lifecycle.avanzar` moves all of them. Source: domain.md, section 3.
+"""
+
+from collections.abc import Mapping
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from expedientes.lifecycle import TABLAS
+from senasa.models import Rol
+from senasa.transicion import Transicion
+
+from .models import EstadoAnalisis, EstadoInforme, EstadoMuestra
+
+
+class Accion(models.TextChoices):
+    ENVIAR = "enviar"
+    RECIBIR = "recibir"
+    RECHAZAR = "rechazar"
+    COMENZAR = "comenzar"
+    COMPLETAR = "completar"
+    RETOMAR = "retomar"
+    ASIGNAR = "asignar"
+    INICIAR = "iniciar"
+    REGISTRAR = "registrar"
+    VERIFICAR = "verificar"
+    REVERTIR = "revertir"
+    CANCELAR = "cancelar"
+    CERRAR_FISICO = "cerrar_fisico"
+    PROGRAMAR_FIRMA = "programar_firma"
+    DERIVAR = "derivar"
+    RETENER = "retener"
+    FIRMAR = "firmar"
+    EMITIR = "emitir"
+    FALLAR = "fallar"
+    REABRIR = "reabrir"
+
+
+A, M, N, I = Accion, EstadoMuestra, EstadoAnalisis, EstadoInforme  # noqa: E741
+
+MUESTRA: Mapping[str, Transicion] = {
+    A.ENVIAR: Transicion(de={M.TOMADA}, a=M.ENVIADA, rol={Rol.INSPECTOR},
+                         verbo=_("Enviar"), hecho=_("Muestra enviada")),
+    A.RECIBIR: Transicion(de={M.ENVIADA}, a=M.RECIBIDA, rol={Rol.RECEPCION},
+                          verbo=_("Recibir"), hecho=_("Muestra recibida")),
+    A.RECHAZAR: Transicion(de={M.ENVIADA, M.RECIBIDA}, a=M.RECHAZADA, rol={Rol.RECEPCION}, motivada=True,
+                           verbo=_("Rechazar"), hecho=_("Muestra rechazada")),
+    A.COMENZAR: Transicion(de={M.RECIBIDA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
+                           verbo=_("Comenzar análisis"), hecho=_("Análisis de la muestra comenzado")),
+    A.COMPLETAR: Transicion(de={M.EN_ANALISIS}, a=M.ANALIZADA, rol={Rol.SISTEMA},
+                            verbo=_("Completar"), hecho=_("Muestra analizada")),
+    A.RETOMAR: Transicion(de={M.ANALIZADA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
+                          verbo=_("Retomar"), hecho=_("Muestra de nuevo en análisis")),
+}  # fmt: skip
+
+ANALISIS: Mapping[str, Transicion] = {
+    A.ASIGNAR: Transicion(de={N.PENDIENTE, N.ASIGNADO}, a=N.ASIGNADO, rol={Rol.RECEPCION, Rol.ANALISTA},
+                          verbo=_("Asignar"), hecho=_("Análisis asignado")),
+    A.INICIAR: Transicion(de={N.ASIGNADO}, a=N.EN_PROCESO, rol={Rol.ANALISTA},
+                          verbo=_("Iniciar"), hecho=_("Análisis iniciado")),
+    A.REGISTRAR: Transicion(de={N.EN_PROCESO}, a=N.REGISTRADO, rol={Rol.ANALISTA},
+                            verbo=_("Registrar resultado"), hecho=_("Resultado registrado")),
+    A.VERIFICAR: Transicion(de={N.REGISTRADO}, a=None, rol={Rol.VERIFICADOR},
+                            verbo=_("Verificar"), hecho=_("Resultado verificado")),
+    A.COMPLETAR: Transicion(de={N.REGISTRADO}, a=N.VERIFICADO, rol={Rol.SISTEMA},
+                            verbo=_("Completar"), hecho=_("Verificación completa")),
+    A.REVERTIR: Transicion(de={N.REGISTRADO, N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.ANALISTA, Rol.VERIFICADOR},
+                           motivada=True, verbo=_("Revertir"), hecho=_("Reversión autoaprobada")),
+    A.CANCELAR: Transicion(de={N.PENDIENTE, N.ASIGNADO, N.EN_PROCESO}, a=N.CANCELADO, rol={Rol.SISTEMA},
+                           verbo=_("Cancelar"), hecho=_("Análisis cancelado: muestra rechazada")),
+}  # fmt: skip
+
+INFORME: Mapping[str, Transicion] = {
+    A.CERRAR_FISICO: Transicion(de={I.BORRADOR}, a=I.CERRADO, rol={Rol.SISTEMA},
+                                verbo=_("Cierre físico"), hecho=_("Cierre físico automático")),
+    A.PROGRAMAR_FIRMA: Transicion(de={I.CERRADO}, a=I.EN_GRACIA, rol={Rol.SISTEMA},
+                                  verbo=_("Programar firma"), hecho=_("Informe en emisión")),
+    A.DERIVAR: Transicion(de={I.CERRADO, I.EN_GRACIA, I.FIRMA_FALLIDA}, a=I.POR_FIRMAR, rol={Rol.SISTEMA},
+                          verbo=_("Derivar al director"), hecho=_("Informe en emisión")),
+    A.RETENER: Transicion(de={I.EN_GRACIA}, a=I.POR_FIRMAR, rol={Rol.ANALISTA, Rol.VERIFICADOR},
+                          verbo=_("Retener"), hecho=_("Firma automática retenida")),
+    A.FIRMAR: Transicion(de={I.EN_GRACIA, I.POR_FIRMAR, I.FIRMA_FALLIDA}, a=I.FIRMANDO,
+                         rol={Rol.DIRECTOR, Rol.SISTEMA}, verbo=_("Firmar"), hecho=_("Firma en curso")),
+    A.EMITIR: Transicion(de={I.FIRMANDO}, a=I.EMITIDO, rol={Rol.SISTEMA},
+                         verbo=_("Emitir"), hecho=_("Informe firmado")),
+    A.FALLAR: Transicion(de={I.FIRMANDO}, a=I.FIRMA_FALLIDA, rol={Rol.SISTEMA},
+                         verbo=_("Fallar"), hecho=_("Firma fallida")),
+    A.REABRIR: Transicion(de={I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA}, a=I.BORRADOR,
+                          rol={Rol.SISTEMA}, verbo=_("Reabrir"), hecho=_("Informe de nuevo en elaboración")),
+}  # fmt: skip
+
+TABLAS.update({"muestra": MUESTRA, "analisis": ANALISIS, "informe": INFORME})

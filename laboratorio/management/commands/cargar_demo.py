@@ -1,0 +1,38 @@
+"""`manage.py cargar_demo --expedientes N --semilla S`: invented cases with true histories."""
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from expedientes.models import Expediente, Producto
+from laboratorio.demo import crear_expedientes, crear_personas
+
+
+class Command(BaseCommand):
+    help = "Carga usuarios y expedientes de demostración; sus historias pasan por los actos reales."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--expedientes", type=int, default=80, metavar="N")
+        parser.add_argument("--semilla", type=int, default=1, metavar="S", help="la misma semilla da los mismos casos")
+        parser.add_argument("--si-falta", action="store_true", help="no hace nada si ya hay tantos")
+
+    def handle(self, *args, **opciones) -> None:
+        if not settings.DEMO:
+            raise CommandError("Solo con MODO=demo: los usuarios de demostración tienen una clave pública.")
+        if opciones["expedientes"] < 1:
+            raise CommandError("--expedientes debe ser 1 o más.")
+        if not Producto.objects.exists():
+            raise CommandError("Falta el catálogo: ejecute antes «manage.py cargar_catalogos».")
+        crear_personas()
+        cuantos = opciones["expedientes"]
+        # Fewer: a load that was cut short goes on where it stopped.
+        if opciones["si_falta"] and Expediente.objects.count() >= cuantos:
+            self.stdout.write("Los datos de demostración ya están.")
+            return
+        barra = tqdm(
+            crear_expedientes(cuantos, opciones["semilla"]), total=cuantos, desc="Expedientes", unit="caso",
+            file=self.stderr, ascii=True, mininterval=1,
+        )  # fmt: skip
+        for _expediente in barra:
+            pass
+        self.stdout.write(f"{Expediente.objects.count()} expedientes en la base.")

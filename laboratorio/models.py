@@ -1,0 +1,325 @@
+"""Samples, analyses, results, reversions and reports, and the catalogues that say what to look for."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from expedientes.models import Documento, Expediente, Pais, Partida, Plaga, Producto
+from senasa.models import Disciplina
+
+from .querysets import ConsultaAnalisis, ConsultaInforme, ConsultaMuestra
+
+
+class EstadoMuestra(models.TextChoices):
+    TOMADA = "tomada", _("Tomada")
+    ENVIADA = "enviada", _("Enviada")
+    RECIBIDA = "recibida", _("Recibida")
+    EN_ANALISIS = "en_analisis", _("En análisis")
+    ANALIZADA = "analizada", _("Analizada")
+    RECHAZADA = "rechazada", _("Rechazada")
+
+
+class EstadoAnalisis(models.TextChoices):
+    PENDIENTE = "pendiente", _("Pendiente")
+    ASIGNADO = "asignado", _("Asignado")
+    EN_PROCESO = "en_proceso", _("En proceso")
+    REGISTRADO = "registrado", _("Resultado registrado")
+    VERIFICADO = "verificado", _("Verificado")
+    CANCELADO = "cancelado", _("Cancelado")
+
+
+class EstadoInforme(models.TextChoices):
+    BORRADOR = "borrador", _("En elaboración")
+    CERRADO = "cerrado", _("Cierre físico")
+    EN_GRACIA = "en_gracia", _("Firma automática en espera")
+    POR_FIRMAR = "por_firmar", _("Por firmar")
+    FIRMANDO = "firmando", _("Firmando")
+    FIRMA_FALLIDA = "firma_fallida", _("Firma fallida")
+    EMITIDO = "emitido", _("Emitido")
+
+
+class Valor(models.TextChoices):
+    NEGATIVO = "negativo", _("Negativo")
+    POSITIVO = "positivo", _("Positivo")
+    INDETERMINADO = "indeterminado", _("Indeterminado")
+
+
+# ── Catalogues ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Metodo(models.Model):
+    codigo = models.SlugField(_("código"), max_length=60, unique=True)
+    nombre = models.CharField(_("nombre"), max_length=120)
+    disciplina = models.ForeignKey(Disciplina, models.PROTECT, verbose_name=_("disciplina"))
+    norma = models.CharField(_("norma o procedimiento"), max_length=160, blank=True)
+    verificaciones = models.PositiveSmallIntegerField(
+        _("verificaciones que pide"), default=1, validators=[MinValueValidator(1)]
+    )
+    dias = models.PositiveSmallIntegerField(_("días que suele tomar"), default=1)
+    activo = models.BooleanField(_("activo"), default=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["disciplina__nombre", "nombre"]
+        verbose_name = _("método")
+        verbose_name_plural = _("métodos")
+
+    def __str__(self) -> str:
+        return f"{self.disciplina} · {self.nombre}"
+
+
+class Requisito(models.Model):
+    """What to look for, and how, in a product of an origin; no origin means any."""
+
+    producto = models.ForeignKey(Producto, models.PROTECT, related_name="requisitos")
+    pais_origen = models.ForeignKey(Pais, models.PROTECT, null=True, blank=True)
+    plaga = models.ForeignKey(Plaga, models.PROTECT)
+    metodo = models.ForeignKey(Metodo, models.PROTECT)
+    activo = models.BooleanField(_("activo"), default=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["producto__nombre", "plaga__nombre"]
+        verbose_name = _("requisito de análisis")
+        verbose_name_plural = _("requisitos de análisis")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["producto", "pais_origen", "plaga", "metodo"], nulls_distinct=False, name="requisito_unico"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.producto}: {self.plaga} · {self.metodo}"
+
+
+class ReglaFirma(models.Model):
+    """Under which rule a machine may sign. Versions are added, never edited; the last one rules."""
+
+    version = models.PositiveSmallIntegerField(_("versión"), unique=True)
+    activa = models.BooleanField(_("activa"), default=True)
+    gracia_minutos = models.PositiveSmallIntegerField(_("tiempo de gracia (minutos)"), default=30)
+    desde = models.DateTimeField(_("rige desde"))
+    causa = models.TextField(_("causa"))
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        ordering = ["-version"]
+        verbose_name = _("regla de firma automática")
+        verbose_name_plural = _("reglas de firma automática")
+
+    def __str__(self) -> str:
+        return f"v{self.version} ({'activa' if self.activa else 'inactiva'})"
+
+
+# ── Work ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class SolicitudAnalisis(models.Model):
+    """What a post asks of the laboratory in one dispatch: the samples of a line and the tests."""
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="solicitudes")
+    partida = models.ForeignKey(Partida, models.PROTECT, related_name="solicitudes")
+    enviada_en = models.DateTimeField()
+    transporte = models.CharField(_("cómo va"), max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("solicitud de análisis")
+        verbose_name_plural = _("solicitudes de análisis")
+
+    def __str__(self) -> str:
+        return f"{self.partida} · {self.enviada_en:%d/%m/%Y}"
+
+
+class Muestra(models.Model):
+    class Conservacion(models.TextChoices):
+        AMBIENTE = "ambiente", _("ambiente")
+        REFRIGERADA = "refrigerada", _("refrigerada (2 a 8 °C)")
+        CONGELADA = "congelada", _("congelada")
+
+    class Condicion(models.TextChoices):
+        BUENA = "buena", _("buena")
+        CON_OBSERVACIONES = "con_observaciones", _("con observaciones")
+
+    numero = models.CharField(_("número"), max_length=20, unique=True)
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="muestras")
+    partida = models.ForeignKey(Partida, models.PROTECT, related_name="muestras")
+    solicitud = models.ForeignKey(SolicitudAnalisis, models.PROTECT, null=True, blank=True, related_name="muestras")
+    estado = models.CharField(_("estado"), max_length=12, choices=EstadoMuestra, default=EstadoMuestra.TOMADA)
+    estado_desde = models.DateTimeField()
+    tomada_en = models.DateTimeField()
+    lote = models.CharField(_("lote"), max_length=60, blank=True)
+    precinto = models.CharField(_("precinto"), max_length=40)
+    conservacion = models.CharField(_("conservación"), max_length=12, choices=Conservacion)
+    cantidad = models.DecimalField(
+        _("cantidad"), max_digits=10, decimal_places=3, validators=[MinValueValidator(0.001)]
+    )
+    unidad = models.CharField(_("unidad"), max_length=20)
+    plan_de_muestreo = models.CharField(_("plan de muestreo"), max_length=160, blank=True)
+    recibida_en = models.DateTimeField(null=True, blank=True)
+    condicion = models.CharField(_("condición al llegar"), max_length=20, choices=Condicion, blank=True)
+    cantidad_recibida = models.DecimalField(
+        _("cantidad recibida"), max_digits=10, decimal_places=3, null=True, blank=True,
+        validators=[MinValueValidator(0.001)],
+    )  # fmt: skip
+    observaciones = models.TextField(_("observaciones"), blank=True)
+
+    objects = ConsultaMuestra.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("muestra")
+        verbose_name_plural = _("muestras")
+        constraints = [
+            models.CheckConstraint(condition=Q(estado__in=EstadoMuestra.values), name="muestra_estado_conocido"),
+            models.CheckConstraint(condition=Q(cantidad__gt=0), name="muestra_con_cantidad"),
+        ]
+        indexes = [models.Index(fields=["estado", "estado_desde"], name="muestra_bandeja")]
+
+    def __str__(self) -> str:
+        return self.numero
+
+
+class Informe(models.Model):
+    """The test report of one SolicitudAnalisis on its way to the signature; issued, it is a Documento."""
+
+    numero = models.CharField(_("número"), max_length=20, unique=True)
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="informes")
+    solicitud = models.OneToOneField(SolicitudAnalisis, models.PROTECT, related_name="informe")
+    estado = models.CharField(_("estado"), max_length=15, choices=EstadoInforme, default=EstadoInforme.BORRADOR)
+    estado_desde = models.DateTimeField()
+    # Why it was, or was not, for the machine to sign: every condition that was checked.
+    condiciones = models.JSONField(default=list, blank=True)
+    regla = models.ForeignKey(ReglaFirma, models.PROTECT, null=True, blank=True)
+    firmar_desde = models.DateTimeField(null=True, blank=True)
+    autoriza = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+    # Fingerprint of the verified results at the moment a worker claimed the signature.
+    huella = models.CharField(max_length=64, blank=True)
+    reclamo_hasta = models.DateTimeField(null=True, blank=True)
+    falla = models.TextField(blank=True)
+    documento = models.OneToOneField(Documento, models.PROTECT, null=True, blank=True)
+
+    objects = ConsultaInforme.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("informe de ensayo")
+        verbose_name_plural = _("informes de ensayo")
+        constraints = [
+            models.CheckConstraint(condition=Q(estado__in=EstadoInforme.values), name="informe_estado_conocido"),
+            models.CheckConstraint(
+                condition=~Q(estado="emitido") | Q(documento__isnull=False), name="informe_emitido_con_documento"
+            ),
+        ]
+        indexes = [models.Index(fields=["estado", "firmar_desde"], name="informe_bandeja")]
+
+    def __str__(self) -> str:
+        return self.numero
+
+    @property
+    def automatico(self) -> bool:
+        return bool(self.condiciones) and all(condicion["cumple"] for condicion in self.condiciones)
+
+
+class Analisis(models.Model):
+    """One test of one sample, by one method, for one pest."""
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="analisis")
+    muestra = models.ForeignKey(Muestra, models.PROTECT, related_name="analisis")
+    solicitud = models.ForeignKey(SolicitudAnalisis, models.PROTECT, related_name="analisis")
+    metodo = models.ForeignKey(Metodo, models.PROTECT)
+    plaga = models.ForeignKey(Plaga, models.PROTECT)
+    estado = models.CharField(_("estado"), max_length=12, choices=EstadoAnalisis, default=EstadoAnalisis.PENDIENTE)
+    estado_desde = models.DateTimeField()
+    analista = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="analisis_propios"
+    )
+    iniciado_en = models.DateTimeField(null=True, blank=True)
+    verificado_en = models.DateTimeField(null=True, blank=True)
+
+    objects = ConsultaAnalisis.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("análisis")
+        verbose_name_plural = _("análisis")
+        constraints = [
+            models.CheckConstraint(condition=Q(estado__in=EstadoAnalisis.values), name="analisis_estado_conocido"),
+            models.UniqueConstraint(fields=["muestra", "metodo", "plaga"], name="analisis_unico"),
+        ]
+        indexes = [models.Index(fields=["estado", "estado_desde"], name="analisis_bandeja")]
+
+    def __str__(self) -> str:
+        return f"{self.muestra} · {self.metodo} · {self.plaga.nombre}"
+
+    @property
+    def resultado(self) -> Resultado | None:
+        """The result in force, if any."""
+        return self.resultados.filter(vigente=True).first()
+
+
+class Resultado(models.Model):
+    """What an analyst found. Never edited nor deleted: a reversion takes it out of force."""
+
+    analisis = models.ForeignKey(Analisis, models.PROTECT, related_name="resultados")
+    valor = models.CharField(_("resultado"), max_length=15, choices=Valor)
+    plaga = models.ForeignKey(Plaga, models.PROTECT, null=True, blank=True, verbose_name=_("plaga hallada"))
+    lectura = models.CharField(_("lectura"), max_length=160, blank=True)
+    observaciones = models.TextField(_("observaciones"), blank=True)
+    registrado_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    ocurrio_en = models.DateTimeField()
+    vigente = models.BooleanField(default=True)
+    sustituye = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="sustituido_por")
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("resultado")
+        verbose_name_plural = _("resultados")
+        constraints = [
+            models.UniqueConstraint(fields=["analisis"], condition=Q(vigente=True), name="resultado_uno_vigente"),
+            models.CheckConstraint(condition=Q(valor__in=Valor.values), name="resultado_conocido"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_valor_display()
+
+
+class Verificacion(models.Model):
+    resultado = models.ForeignKey(Resultado, models.PROTECT, related_name="verificaciones")
+    verificador = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    ocurrio_en = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("verificación")
+        verbose_name_plural = _("verificaciones")
+        constraints = [models.UniqueConstraint(fields=["resultado", "verificador"], name="verificacion_de_otro")]
+
+    def __str__(self) -> str:
+        return f"{self.resultado} · {self.verificador}"
+
+
+class Reversion(models.Model):
+    """A self-approved step back of an analysis: what it undid, why, by whom, and what it cost."""
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="reversiones")
+    analisis = models.ForeignKey(Analisis, models.PROTECT, related_name="reversiones")
+    resultado = models.ForeignKey(Resultado, models.PROTECT, null=True, blank=True)
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    motivo = models.CharField(max_length=40)
+    texto = models.TextField()
+    desde_estado = models.CharField(max_length=12)
+    ocurrio_en = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("reversión")
+        verbose_name_plural = _("reversiones")
+
+    def __str__(self) -> str:
+        return f"{self.analisis} · {self.motivo}"

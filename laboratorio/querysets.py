@@ -1,0 +1,84 @@
+"""Who may see what of the laboratory: its staff all of it, a post what it sent. And what waits in each queue.
+
+Queues put perishable cargo first, then what has waited longest.
+"""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.db.models import Count, Exists, OuterRef, Prefetch
+
+from expedientes.querysets import ConsultaDelCaso
+from senasa.models import ROLES_DE_LABORATORIO, Usuario
+
+
+class ConsultaDeLaboratorio(ConsultaDelCaso):
+    def visibles_para(self, usuario: Usuario):
+        return self.all() if usuario.tiene(*ROLES_DE_LABORATORIO) else super().visibles_para(usuario)
+
+
+class ConsultaMuestra(ConsultaDeLaboratorio):
+    def por_recibir(self):
+        return (
+            self.filter(estado="enviada")
+            .select_related("partida__producto", "partida__pais_origen", "expediente__puesto", "solicitud")
+            .annotate(ensayos=Count("analisis"))
+            .order_by("-partida__producto__perecible", "solicitud__enviada_en", "id")
+        )
+
+
+class ConsultaAnalisis(ConsultaDeLaboratorio):
+    def en_cola(self):
+        """With all that a row says, each with its result in force in `vigentes`, most pressing first."""
+        modelo = apps.get_model("laboratorio", "Resultado")
+        vigentes = modelo.objects.filter(vigente=True).select_related("plaga").prefetch_related("verificaciones")
+        return (
+            self.select_related(
+                "muestra__partida__producto",
+                "muestra__partida__pais_origen",
+                "metodo__disciplina",
+                "plaga",
+                "analista",
+                "solicitud__informe",
+            )
+            .prefetch_related(Prefetch("resultados", vigentes, to_attr="vigentes"))
+            .annotate(reversiones_hechas=Count("reversiones"))
+            .order_by("-muestra__partida__producto__perecible", "estado_desde", "id")
+        )
+
+    def con_historia(self):
+        """With every result ever recorded, those reverted included, and who verified and who reverted each."""
+        historia = (
+            apps.get_model("laboratorio", "Resultado")
+            .objects.select_related("plaga", "registrado_por")
+            .prefetch_related("verificaciones__verificador", "reversion_set__autor")
+        )
+        return self.select_related("muestra", "metodo__disciplina", "plaga", "analista").prefetch_related(
+            Prefetch("resultados", historia, to_attr="historia")
+        )
+
+    def de_muestras_recibidas(self):
+        return self.filter(muestra__estado__in=["recibida", "en_analisis"])
+
+
+class ConsultaInforme(ConsultaDeLaboratorio):
+    def en_cola(self):
+        """With `positivo` and `indeterminado`, of the results in force; positives first, then the oldest."""
+        resultados = apps.get_model("laboratorio", "Resultado").objects.filter(
+            analisis__solicitud=OuterRef("solicitud"), vigente=True
+        )
+        return (
+            self.select_related(
+                "expediente__puesto",
+                "solicitud__partida__producto",
+                "solicitud__partida__pais_origen",
+                "autoriza",
+                "documento",
+                "regla",
+            )
+            .annotate(
+                positivo=Exists(resultados.filter(valor="positivo")),
+                indeterminado=Exists(resultados.filter(valor="indeterminado")),
+            )
+            .order_by("-positivo", "-indeterminado", "-solicitud__partida__producto__perecible", "estado_desde", "id")
+        )

@@ -1,0 +1,239 @@
+"""Walks cases through the real services: true histories for the demonstration and for the tests.
+
+Nothing here writes a row by itself. Each step is what a person or the system would do, at the hour that
+`senasa.reloj` says.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+from expedientes import services as casos
+from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
+from senasa import reloj
+from senasa.models import Usuario
+
+from . import services as laboratorio
+from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
+
+
+@dataclass
+class Caso:
+    """A case on its way. `personas`: who acts for each role, by demo user name."""
+
+    expediente: Expediente
+    personas: Mapping[str, Usuario]
+    azar: Random = field(default_factory=lambda: Random(1))  # noqa: S311
+    valor: str = Valor.NEGATIVO
+    decision: str = Dictamen.Decision.INGRESO
+
+    @property
+    def inspector(self) -> Usuario:
+        return self.personas["inspector.aereo" if self.expediente.puesto.codigo == "PCA" else "inspector"]
+
+    @property
+    def verificadores(self) -> list[Usuario]:
+        return [persona for usuario, persona in self.personas.items() if usuario.startswith("verificador")]
+
+    @property
+    def partidas(self) -> list[Partida]:
+        return list(self.expediente.partidas.all())
+
+    @property
+    def analisis(self) -> list[Analisis]:
+        return list(Analisis.objects.filter(expediente=self.expediente).exclude(estado=EstadoAnalisis.CANCELADO))
+
+
+def programar(caso: Caso) -> None:
+    for partida in caso.partidas:
+        casos.programar(
+            partida=partida,
+            actor=caso.inspector,
+            cita_en=reloj.ahora() + timedelta(hours=caso.azar.randint(2, 20)),
+            terminal=caso.expediente.lugar or "Almacén del puesto",
+        )
+
+
+def inspeccionar(caso: Caso) -> None:
+    for partida in caso.partidas:
+        casos.inspeccionar(
+            partida=partida, actor=caso.inspector, documentaria="conforme", identidad="conforme", fisica="conforme"
+        )
+
+
+def tomar_muestra(caso: Caso) -> None:
+    for partida in caso.partidas:
+        laboratorio.tomar_muestra(
+            partida=partida,
+            actor=caso.inspector,
+            precinto=str(caso.azar.randint(70000, 99999)),
+            conservacion=Muestra.Conservacion.REFRIGERADA
+            if partida.producto.perecible
+            else Muestra.Conservacion.AMBIENTE,
+            cantidad=Decimal(caso.azar.choice(["0.5", "1", "2", "3"])),
+            unidad="kg",
+            lote=f"L-{caso.azar.randint(100, 999)}",
+            plan_de_muestreo="Muestra compuesta del 2 % de los envases",
+        )
+
+
+def enviar(caso: Caso) -> None:
+    for partida in caso.partidas:
+        laboratorio.enviar(
+            partida=partida,
+            actor=caso.inspector,
+            ensayos=[(requisito.metodo, requisito.plaga) for requisito in laboratorio.requisitos_de(partida)],
+            transporte="Vehículo del puesto",
+        )
+
+
+def recibir(caso: Caso) -> None:
+    for muestra in caso.expediente.muestras.filter(estado=EstadoMuestra.ENVIADA):
+        laboratorio.recibir(
+            muestra=muestra,
+            actor=caso.personas["recepcion"],
+            condicion=Muestra.Condicion.BUENA,
+            cantidad_recibida=muestra.cantidad,
+        )
+
+
+def rechazar(caso: Caso) -> None:
+    for muestra in caso.expediente.muestras.filter(estado=EstadoMuestra.ENVIADA):
+        laboratorio.rechazar(
+            muestra=muestra,
+            actor=caso.personas["recepcion"],
+            motivo=_motivo(caso, "rechazar"),
+            texto="El envase llegó abierto y la muestra no alcanza para los análisis pedidos.",
+        )
+
+
+def asignar(caso: Caso) -> None:
+    for analisis in caso.analisis:
+        laboratorio.asignar(
+            analisis=analisis,
+            analista=caso.personas[caso.azar.choice(["analista", "analista2"])],
+            actor=caso.personas["recepcion"],
+        )
+
+
+def iniciar(caso: Caso) -> None:
+    for analisis in caso.analisis:
+        laboratorio.iniciar(analisis=analisis, actor=_analista(analisis))
+
+
+def registrar(caso: Caso) -> None:
+    """Record what is on the bench: the case's value on the first analysis, negative on the others."""
+    for i, analisis in enumerate(caso.analisis):
+        if analisis.estado != EstadoAnalisis.EN_PROCESO:
+            continue
+        valor = caso.valor if i == 0 else Valor.NEGATIVO
+        laboratorio.registrar(
+            analisis=analisis,
+            actor=_analista(analisis),
+            valor=valor,
+            plaga=analisis.plaga if valor == Valor.POSITIVO else None,
+        )
+
+
+def revertir(caso: Caso) -> None:
+    """Its analyst steps the first analysis back, before anybody verified it."""
+    analisis = caso.analisis[0]
+    laboratorio.revertir(
+        analisis=analisis,
+        actor=_analista(analisis),
+        motivo=_motivo(caso, "revertir"),
+        texto="Se anotó el resultado de otra muestra de la misma bandeja.",
+    )
+
+
+def verificar(caso: Caso) -> None:
+    for analisis in caso.analisis:
+        for vez in range(analisis.metodo.verificaciones):
+            laboratorio.verificar(analisis=analisis, actor=caso.verificadores[vez])
+
+
+def firmar(caso: Caso) -> None:
+    """The system signs after the grace time; what it may not sign, the director orders."""
+    for informe in Informe.objects.filter(expediente=caso.expediente):
+        with reloj.fijado(max(reloj.ahora(), informe.firmar_desde or reloj.ahora())):
+            if informe.estado == EstadoInforme.POR_FIRMAR:
+                laboratorio.ordenar_firma(informe=informe, actor=caso.personas["director"])
+            laboratorio.firmar_informe(informe_id=informe.pk)
+
+
+def dictaminar(caso: Caso) -> None:
+    fundamento = {
+        Dictamen.Decision.INGRESO: "Documentación e inspección conformes; informe de ensayo negativo.",
+        Dictamen.Decision.CONDICIONADO: "Ingreso condicionado a tratamiento en destino.",
+        Dictamen.Decision.RECHAZO: "El informe de ensayo halló una plaga que impide el ingreso.",
+    }[Dictamen.Decision(caso.decision)]
+    for partida in caso.partidas:
+        casos.dictaminar(partida=partida, actor=caso.inspector, decision=caso.decision, fundamento=fundamento)
+
+
+def emitir_riv(caso: Caso) -> None:
+    for dictamen in Dictamen.objects.filter(partida__expediente=caso.expediente, riv=None):
+        casos.emitir_riv(dictamen_id=dictamen.pk)
+
+
+def ordenar_medida(caso: Caso) -> None:
+    tipo = {
+        Dictamen.Decision.CONDICIONADO: Medida.Tipo.TRATAMIENTO,
+        Dictamen.Decision.RECHAZO: caso.azar.choice([Medida.Tipo.REEMBARQUE, Medida.Tipo.DESTRUCCION]),
+    }.get(Dictamen.Decision(caso.decision))
+    if tipo is None:
+        return
+    for partida in caso.partidas:
+        casos.ordenar_medida(
+            partida=partida,
+            actor=caso.inspector,
+            tipo=tipo,
+            vence_en=(reloj.ahora() + timedelta(days=20)).date(),
+            indicaciones="Coordinar fecha y lugar con el puesto de control.",
+        )
+
+
+def cumplir_medida(caso: Caso) -> None:
+    for partida in caso.partidas:
+        if partida.medida_pendiente:
+            casos.cumplir_medida(
+                partida=partida, actor=caso.inspector, acta=f"ACTA-{caso.azar.randint(1000, 9999)}-{partida.orden}"
+            )
+
+
+def cerrar(caso: Caso) -> None:
+    caso.expediente.refresh_from_db()
+    casos.cerrar(expediente=caso.expediente, actor=caso.inspector)
+
+
+def _motivo(caso: Caso, accion: str) -> str:
+    return caso.azar.choice(
+        list(Motivo.objects.filter(accion=accion, activo=True).order_by("codigo").values_list("codigo", flat=True))
+    )
+
+
+def _analista(analisis: Analisis) -> Usuario:
+    assert analisis.analista  # the chain assigns before it starts
+    return analisis.analista
+
+
+# The chain in order: the name of where a case stands after each step.
+PASOS: dict[str, Callable[[Caso], None]] = {
+    "programado": programar,
+    "en_inspeccion": inspeccionar,
+    "muestreado": tomar_muestra,
+    "en_laboratorio": enviar,
+    "recibido": recibir,
+    "asignado": asignar,
+    "en_proceso": iniciar,
+    "con_resultado": registrar,
+    "verificado": verificar,
+    "resultado_emitido": firmar,
+    "dictaminado": dictaminar,
+    "con_riv": emitir_riv,
+    "en_medida": ordenar_medida,
+    "medida_cumplida": cumplir_medida,
+    "cerrado": cerrar,
+}

@@ -1,0 +1,10 @@
+"""What the worker does for the laboratory: fetch, call a service, nothing else."""
+
+from celery import shared_task
+
+
+@shared_task(name="laboratorio.tasks.barrer_informes", expires=30)
+def barrer_informes() -> None:
+    from . import services
+
+    services.barrer_informes()

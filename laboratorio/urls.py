@@ -1,0 +1,32 @@
+"""The laboratory's pages, and the two acts of the post that bring it work."""
+
+from django.urls import path
+
+from . import views
+
+partida = "expedientes/<str:numero>/partidas/<int:orden>/"
+muestra = "laboratorio/muestras/<str:numero>/"
+analisis = "laboratorio/analisis/<int:pk>/"
+informe = "laboratorio/informes/<str:numero>/"
+
+urlpatterns = [
+    path(f"{partida}tomar-muestra/", views.partida_tomar_muestra, name="partida_tomar_muestra"),
+    path(f"{partida}enviar/", views.partida_enviar, name="partida_enviar"),
+    path("laboratorio/recepcion/", views.recepcion, name="recepcion"),
+    path("laboratorio/recepcion/asignar/", views.asignar_varios, name="asignar_varios"),
+    path(muestra, views.muestra, name="muestra"),
+    path(f"{muestra}recibir/", views.muestra_recibir, name="muestra_recibir"),
+    path(f"{muestra}rechazar/", views.muestra_rechazar, name="muestra_rechazar"),
+    path("laboratorio/analisis/", views.analisis_bandeja, name="analisis_bandeja"),
+    path(f"{analisis}asignar/", views.analisis_asignar, name="analisis_asignar"),
+    path(f"{analisis}iniciar/", views.analisis_iniciar, name="analisis_iniciar"),
+    path(f"{analisis}registrar/", views.analisis_registrar, name="analisis_registrar"),
+    path(f"{analisis}verificar/", views.analisis_verificar, name="analisis_verificar"),
+    path(f"{analisis}revertir/", views.analisis_revertir, name="analisis_revertir"),
+    path("laboratorio/verificacion/", views.verificacion, name="verificacion"),
+    path("laboratorio/verificacion/varios/", views.verificar_varios, name="verificar_varios"),
+    path("laboratorio/firmas/", views.firmas, name="firmas"),
+    path(informe, views.informe, name="informe"),
+    path(f"{informe}firmar/", views.informe_firmar, name="informe_firmar"),
+    path(f"{informe}retener/", views.informe_retener, name="informe_retener"),
+]

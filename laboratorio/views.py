@@ -1,0 +1,647 @@
+"""What a person of the laboratory sees: five queues, the sample, the report, and their acts.
+
+Bench staff never see whose cargo it is: their pages name the sample, the product and its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from expedientes.actos import atender, conflicto, hecho
+from expedientes.lifecycle import PARTIDA, permite
+from expedientes.lifecycle import Accion as AccionCaso
+from expedientes.models import Evento, Expediente, Motivo, Partida
+from expedientes.plazos import semaforo
+from expedientes.views import decide
+from senasa import reloj
+from senasa.models import ROLES_DE_LABORATORIO, Rol
+from senasa.palabras import duracion
+from senasa.permisos import con_rol
+from senasa.transicion import ActoRechazado, EstadoImpide, RolImpide
+
+from . import services
+from .forms import (
+    FormularioAsignar,
+    FormularioEnviar,
+    FormularioRechazar,
+    FormularioRecibir,
+    FormularioRegistrar,
+    FormularioRetener,
+    FormularioRevertir,
+    FormularioSinDatos,
+    FormularioTomarMuestra,
+    FormularioVerificarVarios,
+    analistas,
+)
+from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion
+from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
+
+# A queue longer than this is not read to its end anyway: the most pressing come first.
+LARGO = 200
+RECIENTES = 15
+
+ver = require_safe
+formulario = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _con_semaforo(filas: QuerySet, partida: Callable[[Any], Partida]) -> list[Any]:
+    """The first rows of a queue, each with how its line stands against its deadline."""
+    lista, ahora = list(filas[:LARGO]), reloj.ahora()
+    for fila in lista:
+        vence_en = partida(fila).vence_en
+        fila.semaforo = semaforo(vence_en, ahora)
+        fila.plazo = duracion(abs(vence_en - ahora)) if vence_en else ""
+    return lista
+
+
+def _de_la_muestra(fila: Any) -> Partida:
+    return fila.muestra.partida
+
+
+def _resumen(muestra: Muestra) -> list[str]:
+    partida = muestra.partida
+    return [
+        f"{muestra.numero} · {partida.producto} · {partida.pais_origen}",
+        _("Precinto %(precinto)s · %(cantidad)s %(unidad)s · %(conservacion)s")
+        % {
+            "precinto": muestra.precinto,
+            "cantidad": muestra.cantidad.normalize(),
+            "unidad": muestra.unidad,
+            "conservacion": muestra.get_conservacion_display(),
+        },
+    ]
+
+
+# ── At the post ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _partida(request: HttpRequest, numero: str, orden: int) -> Partida:
+    suyas = Partida.objects.visibles_para(request.user).select_related(
+        "expediente__importador", "expediente__agente", "producto", "pais_origen"
+    )
+    return get_object_or_404(suyas, expediente__numero=numero, orden=orden)
+
+
+@formulario
+def partida_tomar_muestra(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
+    partida = _partida(request, numero, orden)
+    return atender(
+        request,
+        objeto=partida,
+        accion=AccionCaso.TOMAR_MUESTRA,
+        tabla=PARTIDA,
+        formulario=partial(FormularioTomarMuestra, partida=partida),
+        hacer=partial(services.tomar_muestra, partida=partida, actor=request.user),
+        resumen=[f"{partida.producto} · {partida.pais_origen}", *_ya_tomadas(partida)],
+        que_hara=[_("Da un número a la muestra: escríbalo en su rótulo.")],
+    )
+
+
+def _ya_tomadas(partida: Partida) -> list[str]:
+    tomadas = [f"{m} ({m.precinto})" for m in partida.muestras.filter(estado=EstadoMuestra.TOMADA)]
+    return [_("Ya tomadas, por enviar: %(muestras)s") % {"muestras": ", ".join(tomadas)}] if tomadas else []
+
+
+@formulario
+def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
+    partida = _partida(request, numero, orden)
+    muestras = list(partida.muestras.filter(estado=EstadoMuestra.TOMADA))
+    if not muestras and permite(partida, AccionCaso.ENVIAR, request.user, tabla=PARTIDA):
+        return redirect("partida_tomar_muestra", numero=numero, orden=orden)
+    return atender(
+        request,
+        objeto=partida,
+        accion=AccionCaso.ENVIAR,
+        tabla=PARTIDA,
+        formulario=partial(FormularioEnviar, partida=partida),
+        hacer=partial(services.enviar, partida=partida, actor=request.user),
+        resumen=[f"{partida.producto} · {partida.pais_origen}"],
+        que_hara=[
+            _("Envía %(n)s: %(muestras)s. Cada una va para todos los análisis marcados.")
+            % {
+                "n": _("1 muestra") if len(muestras) == 1 else _("%(n)s muestras") % {"n": len(muestras)},
+                "muestras": ", ".join(
+                    _("%(muestra)s (precinto %(precinto)s, %(cantidad)s %(unidad)s)")
+                    % {
+                        "muestra": m,
+                        "precinto": m.precinto,
+                        "cantidad": m.cantidad.normalize(),
+                        "unidad": m.unidad,
+                    }
+                    for m in muestras
+                ),
+            },
+            _("La partida pasa al laboratorio, que las verá en su recepción."),
+        ],
+    )
+
+
+# ── Reception ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@ver
+@con_rol(Rol.RECEPCION)
+def recepcion(request: HttpRequest) -> HttpResponse:
+    analisis = Analisis.objects.visibles_para(request.user).de_muestras_recibidas().en_cola()
+    contexto = {
+        "muestras": _con_semaforo(
+            Muestra.objects.visibles_para(request.user).por_recibir(), lambda muestra: muestra.partida
+        ),
+        "pendientes": _con_semaforo(analisis.filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra),
+        "asignados": _con_semaforo(analisis.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
+        "analistas": analistas(),
+        "largo": LARGO,
+    }
+    return render(request, "laboratorio/recepcion.html", contexto)
+
+
+@require_POST
+@con_rol(Rol.RECEPCION)
+def asignar_varios(request: HttpRequest) -> HttpResponse:
+    form = FormularioAsignar(request.POST, usuario=request.user)
+    if not form.is_valid():
+        _decir_errores(request, form)
+        return redirect("recepcion")
+    analista = form.cleaned_data["analista"]
+    n = _cada_uno(
+        request,
+        form.cleaned_data["analisis"],
+        lambda analisis: services.asignar(analisis=analisis, analista=analista, actor=request.user),
+    )
+    if n:
+        cuantos = _("1 análisis asignado") if n == 1 else _("%(n)s análisis asignados") % {"n": n}
+        messages.success(request, _("%(cuantos)s a %(quien)s.") % {"cuantos": cuantos, "quien": analista.firma_corta})
+    return redirect("recepcion")
+
+
+def _cada_uno(request: HttpRequest, analisis: Iterable[Analisis], hacer: Callable[[Analisis], Any]) -> int:
+    """Do an act on each, saying which were left out and why; how many were done."""
+    hechos, fuera = 0, []
+    for uno in analisis:
+        try:
+            hacer(uno)
+            hechos += 1
+        except ActoRechazado as error:
+            fuera.append(f"{uno.muestra}: {error.mensaje}")
+    if fuera:
+        quedaron = _("Quedó 1 fuera.") if len(fuera) == 1 else _("Quedaron %(n)s fuera.") % {"n": len(fuera)}
+        messages.warning(request, f"{quedaron} {' '.join(fuera[:5])}{' …' if len(fuera) > 5 else ''}")
+    return hechos
+
+
+def _decir_errores(request: HttpRequest, form: Any) -> None:
+    for errores in form.errors.values():
+        messages.error(request, " ".join(errores))
+
+
+def _muestra(request: HttpRequest, numero: str) -> Muestra:
+    suyas = Muestra.objects.visibles_para(request.user).select_related(
+        "expediente__puesto", "partida__producto", "partida__pais_origen", "solicitud__informe"
+    )
+    return get_object_or_404(suyas, numero=numero)
+
+
+def _acto_de_muestra(request: HttpRequest, numero: str, accion: Accion, hacer: Callable, **opciones: Any):
+    muestra = _muestra(request, numero)
+    formulario_de = opciones.pop("formulario")
+    return atender(
+        request,
+        objeto=muestra,
+        accion=accion,
+        tabla=MUESTRA,
+        formulario=partial(formulario_de, muestra=muestra) if formulario_de is FormularioRecibir else formulario_de,
+        hacer=partial(hacer, muestra=muestra, actor=request.user),
+        resumen=_resumen(muestra),
+        volver=reverse("recepcion"),
+        plantilla="laboratorio/acto.html",
+        **opciones,
+    )
+
+
+@formulario
+def muestra_recibir(request: HttpRequest, numero: str) -> HttpResponse:
+    return _acto_de_muestra(
+        request,
+        numero,
+        Accion.RECIBIR,
+        services.recibir,
+        formulario=FormularioRecibir,
+        que_hara=[_("Sus análisis quedan listos para asignarse.")],
+        contexto={
+            "secundario": {"url": reverse("muestra_rechazar", args=[numero]), "texto": _("Rechazar la muestra…")}
+        },
+    )
+
+
+@formulario
+def muestra_rechazar(request: HttpRequest, numero: str) -> HttpResponse:
+    return _acto_de_muestra(
+        request,
+        numero,
+        Accion.RECHAZAR,
+        services.rechazar,
+        formulario=FormularioRechazar,
+        que_hara=[
+            _("Cancela los análisis pendientes de esta muestra."),
+            _("Si no queda otra viva, la partida vuelve al puesto para una nueva toma."),
+        ],
+        contexto={"peligro": True},
+    )
+
+
+@ver
+def muestra(request: HttpRequest, numero: str) -> HttpResponse:
+    """One page for a sample's life. Outside the laboratory nothing is said of results before the report."""
+    muestra = _muestra(request, numero)
+    informe = muestra.solicitud.informe if muestra.solicitud else None
+    del_laboratorio = request.user.tiene(*ROLES_DE_LABORATORIO)
+    con_resultados = del_laboratorio or bool(informe and informe.estado == EstadoInforme.EMITIDO)
+    analisis = list(muestra.analisis.con_historia())
+    contexto = {
+        "muestra": muestra,
+        "informe": informe,
+        "analisis": analisis,
+        "con_resultados": con_resultados,
+        "reversibles": _reversibles(request, analisis, informe),
+        "del_laboratorio": del_laboratorio,
+        "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=muestra.expediente_id).exists(),
+        "custodia": _custodia(muestra),
+        "eventos": _vida(muestra, analisis, informe) if con_resultados else [],
+        "actos": [
+            {"url": reverse(f"muestra_{accion}", args=[numero]), "verbo": MUESTRA[accion].verbo}
+            for accion in (Accion.RECIBIR, Accion.RECHAZAR)
+            if permite(muestra, accion, request.user, tabla=MUESTRA)
+        ],
+    }
+    return render(request, "laboratorio/muestra.html", contexto)
+
+
+def _reversibles(request: HttpRequest, analisis: list[Analisis], informe: Informe | None) -> set[int]:
+    """Which of these analyses the user may step back now."""
+    if informe is None or informe.estado == EstadoInforme.EMITIDO:
+        return set()
+    verificador = request.user.tiene(Rol.VERIFICADOR)
+    return {
+        uno.pk
+        for uno in analisis
+        if permite(uno, Accion.REVERTIR, request.user, tabla=ANALISIS)
+        and (verificador or uno.analista_id == request.user.pk)
+    }
+
+
+def _custodia(muestra: Muestra) -> list[dict[str, Any]]:
+    """Who had the sample in his hands, from the log."""
+    propios = Q(objeto="muestra", objeto_id=muestra.pk)
+    toma = Q(objeto="partida", accion=AccionCaso.TOMAR_MUESTRA, datos__muestra=muestra.numero)
+    eventos = Evento.objects.filter(propios | toma, expediente=muestra.expediente_id).select_related("actor")
+    detalles: dict[str, str] = {
+        AccionCaso.TOMAR_MUESTRA: _("%(puesto)s · precinto %(precinto)s")
+        % {"puesto": muestra.expediente.puesto, "precinto": muestra.precinto},
+        Accion.ENVIAR: muestra.solicitud.transporte if muestra.solicitud else "",
+        Accion.RECIBIR: _("Laboratorio · condición %(condicion)s · %(cantidad)s %(unidad)s")
+        % {
+            "condicion": muestra.get_condicion_display(),
+            "cantidad": muestra.cantidad_recibida.normalize() if muestra.cantidad_recibida else "",
+            "unidad": muestra.unidad,
+        },
+    }
+    motivos = _motivos(Accion.RECHAZAR)
+    return [_linea(evento, motivos, detalles.get(evento.accion, "")) for evento in eventos]
+
+
+def _vida(muestra: Muestra, analisis: list[Analisis], informe: Informe | None) -> list[dict[str, Any]]:
+    """What happened to its analyses and to its report, last first."""
+    suyos = Q(objeto="analisis", objeto_id__in=[uno.pk for uno in analisis])
+    if informe:
+        suyos |= Q(objeto="informe", objeto_id=informe.pk)
+    nombres = {uno.pk: f"{uno.metodo} · {uno.plaga.nombre}" for uno in analisis}
+    motivos = _motivos(Accion.REVERTIR)
+    eventos = Evento.objects.filter(suyos, expediente=muestra.expediente_id).select_related("actor").order_by("-n")
+    return [
+        _linea(
+            evento,
+            motivos,
+            nombres.get(evento.objeto_id, "") if evento.objeto == "analisis" else str(informe),
+        )
+        for evento in eventos
+    ]
+
+
+def _motivos(accion: Accion) -> dict[str, str]:
+    return dict(Motivo.objects.filter(accion=accion).values_list("codigo", "texto"))
+
+
+def _linea(evento: Evento, motivos: dict[str, str], detalle: str) -> dict[str, Any]:
+    partes = [detalle, motivos.get(evento.motivo, evento.motivo), evento.texto]
+    return {
+        "titulo": hecho(evento.objeto, evento.accion),
+        "cuando": evento.ocurrio_en,
+        "quien": evento.actor.firma_corta if evento.actor else evento.get_origen_display(),
+        "detalle": "\n".join(str(parte) for parte in partes if parte),
+    }
+
+
+# ── The bench ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@ver
+@con_rol(Rol.ANALISTA)
+def analisis_bandeja(request: HttpRequest) -> HttpResponse:
+    todos = Analisis.objects.visibles_para(request.user).en_cola()
+    mios = todos.filter(analista=request.user)
+    hechos = mios.filter(estado__in=[EstadoAnalisis.REGISTRADO, EstadoAnalisis.VERIFICADO])
+    contexto = {
+        "en_proceso": _con_semaforo(mios.filter(estado=EstadoAnalisis.EN_PROCESO), _de_la_muestra),
+        "asignados": _con_semaforo(mios.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
+        "por_tomar": _con_semaforo(
+            todos.de_muestras_recibidas().filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra
+        ),
+        "sin_firma": _con_semaforo(hechos.exclude(solicitud__informe__estado=EstadoInforme.EMITIDO), _de_la_muestra),
+        "largo": LARGO,
+    }
+    return render(request, "laboratorio/analisis.html", contexto)
+
+
+def _analisis(request: HttpRequest, pk: int) -> Analisis:
+    return get_object_or_404(Analisis.objects.visibles_para(request.user).en_cola(), pk=pk)
+
+
+def _acto_de_analisis(
+    request: HttpRequest, analisis: Analisis, accion: Accion, hacer: Callable, **opciones: Any
+) -> HttpResponse:
+    return atender(
+        request,
+        objeto=analisis,
+        accion=accion,
+        tabla=ANALISIS,
+        hacer=partial(hacer, analisis=analisis, actor=request.user),
+        resumen=[*_resumen(analisis.muestra), f"{analisis.metodo} · {analisis.plaga}"],
+        plantilla="laboratorio/acto.html",
+        **{"formulario": FormularioSinDatos, "volver": reverse("analisis_bandeja"), **opciones},
+    )
+
+
+@require_POST
+@con_rol(Rol.ANALISTA)
+def analisis_asignar(request: HttpRequest, pk: int) -> HttpResponse:
+    """An analyst takes an analysis himself; reception assigns from its own queue."""
+    hacer = partial(services.asignar, analista=request.user)
+    return _acto_de_analisis(request, _analisis(request, pk), Accion.ASIGNAR, hacer)
+
+
+@require_POST
+def analisis_iniciar(request: HttpRequest, pk: int) -> HttpResponse:
+    return _acto_de_analisis(request, _analisis(request, pk), Accion.INICIAR, services.iniciar)
+
+
+@formulario
+def analisis_registrar(request: HttpRequest, pk: int) -> HttpResponse:
+    analisis = _analisis(request, pk)
+    if request.user.tiene(Rol.ANALISTA) and analisis.analista_id != request.user.pk:
+        raise PermissionDenied(_("Este análisis es de otro analista."))
+    return _acto_de_analisis(
+        request,
+        analisis,
+        Accion.REGISTRAR,
+        services.registrar,
+        formulario=partial(FormularioRegistrar, analisis=analisis),
+        que_hara=[
+            _("El resultado pasa a la cola de verificación: lo verifica otra persona."),
+            _("Si es positivo o indeterminado, el informe espera al director aunque luego se revierta."),
+        ],
+    )
+
+
+@formulario
+def analisis_revertir(request: HttpRequest, pk: int) -> HttpResponse:
+    analisis = _analisis(request, pk)
+    impacto = services.impacto_de_revertir(analisis)
+    volver = reverse("analisis_bandeja" if request.user.tiene(Rol.ANALISTA) else "verificacion")
+    try:
+        services.exigir_reversible(analisis, impacto.informe, request.user)
+    except RolImpide as error:
+        raise PermissionDenied(error.mensaje) from error
+    except EstadoImpide as error:
+        return conflicto(request, error, expediente=analisis.expediente, volver=volver)
+    return _acto_de_analisis(
+        request,
+        analisis,
+        Accion.REVERTIR,
+        services.revertir,
+        formulario=FormularioRevertir,
+        que_hara=_que_toca(analisis, impacto),
+        volver=volver,
+        contexto={"peligro": True},
+    )
+
+
+def _que_toca(analisis: Any, impacto: services.Impacto) -> list[str]:
+    resultado = next(iter(analisis.vigentes), None)
+    toca = [_("Se aprueba por sí misma: no espera la firma de nadie, y queda en la bitácora y en la estadística.")]
+    if resultado:
+        toca.append(
+            _("El resultado «%(valor)s» queda registrado, pero fuera de vigencia, con sus verificaciones (%(n)s).")
+            % {"valor": resultado, "n": len(resultado.verificaciones.all())}
+        )
+    toca.append(_("El análisis vuelve a la mesa de su analista: el nuevo resultado necesita una nueva verificación."))
+    if impacto.retira_firma:
+        toca.append(
+            _("El informe %(informe)s (%(estado)s) vuelve a elaboración y se descarta lo que se estuviera firmando.")
+            % {"informe": impacto.informe, "estado": impacto.informe.get_estado_display().lower()}
+        )
+    if resultado and resultado.valor != Valor.NEGATIVO:
+        toca.append(_("El informe lo firmará el director, aunque el nuevo resultado sea negativo."))
+    toca.append(_("Suma unas %(horas)s horas: lo que suele tomar el método.") % {"horas": impacto.horas})
+    return toca
+
+
+# ── Verification ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _por_que_aparte(analisis: Any) -> str:
+    """Why a result is to be looked at by itself; "" for a plain negative."""
+    resultado = analisis.vigentes[0]
+    if resultado.valor != Valor.NEGATIVO:
+        return str(resultado)
+    if analisis.reversiones_hechas:
+        return _("ya fue revertido")
+    return _("con observaciones del analista") if resultado.observaciones else ""
+
+
+@ver
+@con_rol(Rol.VERIFICADOR)
+def verificacion(request: HttpRequest) -> HttpResponse:
+    registrados = Analisis.objects.visibles_para(request.user).en_cola().filter(estado=EstadoAnalisis.REGISTRADO)
+    aparte: list[Any] = []
+    negativos: list[Any] = []
+    ajenos: list[Any] = []
+    for analisis in _con_semaforo(registrados, _de_la_muestra):
+        analisis.actual = next(iter(analisis.vigentes), None)
+        if analisis.actual is None:
+            continue
+        analisis.impedimento = services.impedimento_de_verificar(analisis, analisis.actual, request.user)
+        analisis.por_que = _por_que_aparte(analisis)
+        (ajenos if analisis.impedimento else aparte if analisis.por_que else negativos).append(analisis)
+    informes = Informe.objects.visibles_para(request.user).en_cola().filter(estado=EstadoInforme.EN_GRACIA)
+    contexto = {
+        "aparte": sorted(aparte, key=lambda analisis: analisis.actual.valor == Valor.NEGATIVO),
+        "negativos": negativos,
+        "ajenos": ajenos,
+        "informes": informes.order_by("firmar_desde")[:LARGO],
+        "marcar_todos": request.GET.get("marcar") == "todos",
+        "largo": LARGO,
+    }
+    return render(request, "laboratorio/verificacion.html", contexto)
+
+
+@require_POST
+def analisis_verificar(request: HttpRequest, pk: int) -> HttpResponse:
+    """`resultado-<pk>` says which result the verifier had before his eyes."""
+    visto = request.POST.get(f"resultado-{pk}", "")[:18]
+    hacer = partial(services.verificar, visto=int(visto) if visto.isdecimal() else None)
+    return _acto_de_analisis(request, _analisis(request, pk), Accion.VERIFICAR, hacer, volver=reverse("verificacion"))
+
+
+@require_POST
+@con_rol(Rol.VERIFICADOR)
+def verificar_varios(request: HttpRequest) -> HttpResponse:
+    """Verify the marked results that are plainly negative; the others are left for a look of their own."""
+    form = FormularioVerificarVarios(request.POST, usuario=request.user)
+    if not form.is_valid():
+        _decir_errores(request, form)
+        return redirect("verificacion")
+
+    def verificar(analisis: Any) -> None:
+        aparte = _por_que_aparte(analisis) if analisis.vigentes else _("sin resultado vigente")
+        if aparte:
+            raise EstadoImpide(_("%(por_que)s, véalo por separado.") % {"por_que": aparte})
+        services.verificar(analisis=analisis, actor=request.user, visto=analisis.vigentes[0].pk)
+
+    n = _cada_uno(request, form.cleaned_data["analisis"], verificar)
+    if n:
+        messages.success(
+            request, _("1 resultado verificado.") if n == 1 else _("%(n)s resultados verificados.") % {"n": n}
+        )
+    return redirect("verificacion")
+
+
+# ── Signature ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@ver
+@con_rol(Rol.DIRECTOR)
+def firmas(request: HttpRequest) -> HttpResponse:
+    informes = Informe.objects.visibles_para(request.user).en_cola()
+
+    def en(*estados: str) -> list[Any]:
+        filas = informes.filter(estado__in=estados)
+        return _con_semaforo(filas, lambda informe: informe.solicitud.partida)
+
+    por_firmar = en(EstadoInforme.POR_FIRMAR)
+    _poner_retencion(por_firmar)
+    contexto = {
+        "por_firmar": por_firmar,
+        "fallidas": en(EstadoInforme.FIRMA_FALLIDA),
+        "firmando": en(EstadoInforme.FIRMANDO),
+        "en_gracia": sorted(en(EstadoInforme.EN_GRACIA), key=lambda informe: informe.firmar_desde),
+        "emitidos": informes.filter(estado=EstadoInforme.EMITIDO).order_by("-estado_desde")[:RECIENTES],
+        "largo": LARGO,
+    }
+    return render(request, "laboratorio/firmas.html", contexto)
+
+
+def _poner_retencion(informes: list[Any]) -> None:
+    """Give each report `retencion`: the act that holds it for the director, when somebody did."""
+    eventos = Evento.objects.filter(
+        objeto="informe", objeto_id__in=[informe.pk for informe in informes], accion=Accion.RETENER
+    ).select_related("actor")
+    ultimos = {evento.objeto_id: evento for evento in eventos.order_by("id")}
+    for informe in informes:
+        evento = ultimos.get(informe.pk)
+        informe.retencion = evento if evento and evento.ocurrio_en >= informe.estado_desde else None
+
+
+def _informe(request: HttpRequest, numero: str) -> Any:
+    return get_object_or_404(
+        Informe.objects.visibles_para(request.user).en_cola().select_related("expediente__importador"), numero=numero
+    )
+
+
+@ver
+@con_rol(*sorted(ROLES_DE_LABORATORIO))
+def informe(request: HttpRequest, numero: str) -> HttpResponse:
+    """The report as the laboratory sees it; everybody else knows the issued document alone."""
+    informe = _informe(request, numero)
+    _poner_retencion([informe])
+    partida = informe.solicitud.partida
+    analisis = list(informe.solicitud.analisis.con_historia())
+    contexto = {
+        "informe": informe,
+        "partida": partida,
+        "semaforo": semaforo(partida.vence_en),
+        "analisis": analisis,
+        "muestras": informe.solicitud.muestras.all(),
+        "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=informe.expediente_id).exists(),
+        "puede_firmar": informe.estado != EstadoInforme.EN_GRACIA
+        and permite(informe, Accion.FIRMAR, request.user, tabla=INFORME),
+        "retener": FormularioRetener() if permite(informe, Accion.RETENER, request.user, tabla=INFORME) else None,
+        "reversibles": _reversibles(request, analisis, informe),
+    }
+    return render(request, "laboratorio/informe.html", contexto)
+
+
+@formulario
+@con_rol(Rol.DIRECTOR)
+@decide
+def informe_firmar(request: HttpRequest, numero: str) -> HttpResponse:
+    informe = _informe(request, numero)
+    return atender(
+        request,
+        objeto=informe,
+        accion=Accion.FIRMAR,
+        tabla=INFORME,
+        formulario=FormularioSinDatos,
+        hacer=partial(services.ordenar_firma, informe=informe, actor=request.user),
+        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
+        volver=reverse("informe", args=[numero]),
+        plantilla="laboratorio/firmar.html",
+        titulo=_("Firmar %(informe)s") % {"informe": informe},
+        contexto={
+            "informe": informe,
+            "analisis": informe.solicitud.analisis.con_historia(),
+            "que_hara": [
+                _("Usted autoriza el informe; el sistema compone el PDF y lo firma en segundos."),
+                _("Firmado, la partida pasa al inspector y se avisa al importador."),
+                _("Si el certificado no sirve, nada sale: queda en «firma fallida» con su causa."),
+            ],
+        },
+    )
+
+
+@require_POST
+def informe_retener(request: HttpRequest, numero: str) -> HttpResponse:
+    """During the grace time, analyst or verifier keeps the machine from signing."""
+    informe = _informe(request, numero)
+    return atender(
+        request,
+        objeto=informe,
+        accion=Accion.RETENER,
+        tabla=INFORME,
+        formulario=FormularioRetener,
+        hacer=partial(services.retener, informe=informe, actor=request.user),
+        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
+        que_hara=[_("El sistema ya no lo firmará: queda en la cola del director, con lo que usted escriba.")],
+        volver=reverse("informe", args=[numero]),
+        plantilla="laboratorio/acto.html",
+    )
