@@ -1,0 +1,400 @@
+"""The case page: where it stands, whose time it was, its lines with samples and results, its log in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from expedientes.actos import hecho
+from expedientes.lifecycle import PARTIDA, Accion
+from expedientes.models import (
+    ORDEN_DE_PARTIDAS,
+    Adjunto,
+    Dictamen,
+    Documento,
+    Estado,
+    Evento,
+    Expediente,
+    Medida,
+    Motivo,
+    Partida,
+)
+from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Resultado, Valor
+from notificaciones.models import Notificacion
+
+from . import palabras
+from .queries import (
+    EN_EMISION,
+    ETAPAS,
+    Acto,
+    Falta,
+    Lector,
+    acto,
+    acto_de,
+    analisis_de,
+    con_detalle,
+    falta_en,
+    informes_de,
+    listo_para_cerrar,
+)
+
+TARDANZA = timedelta(hours=1)
+# Steps that the system takes by itself right after somebody's act: they tell a reader nothing new.
+RUIDO = {
+    ("muestra", "comenzar"), ("muestra", "completar"), ("muestra", "retomar"), ("muestra", "enviar"),
+    ("analisis", "completar"), ("informe", "firmar"), ("informe", "emitir"),
+}  # fmt: skip
+
+
+def para_la_pagina(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
+    return con_detalle(casos).prefetch_related(
+        Prefetch("analisis__resultados", Resultado.objects.select_related("plaga").order_by("id")),
+        "analisis__resultados__verificaciones__verificador",
+        "analisis__reversiones",
+        Prefetch("bitacora", Evento.objects.select_related("actor").order_by("ocurrio_en", "n")),
+        Prefetch("adjuntos", Adjunto.objects.select_related("subido_por")),
+    )
+
+
+# ── Where it stands, and whose time it was ────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Tramo:
+    """A stretch of the case's life: its stage and whose turn it was."""
+
+    estado: str
+    quien: str
+    desde: datetime
+    hasta: datetime
+
+
+def tramos(eventos: Sequence[Evento], partidas: Sequence[int], ahora: datetime) -> list[Tramo]:
+    """The life of a case in stretches, replayed from its log: the stage is that of its slowest line.
+
+    `eventos` in the order they happened. Time with a sample on the road is nobody's but the road's.
+    """
+    estados = dict.fromkeys(partidas, str(Estado.REGISTRADO))
+    en_camino: set[int] = set()
+    vida: list[Tramo] = []
+    actual: tuple[str, str] | None = None
+    desde = ahora
+    for evento in eventos:
+        if evento.objeto == "partida" and evento.a:
+            estados[evento.objeto_id] = evento.a
+        elif evento.objeto == "muestra":
+            (en_camino.add if evento.a == EstadoMuestra.ENVIADA else en_camino.discard)(evento.objeto_id)
+        lenta = next((estado for estado in ORDEN_DE_PARTIDAS if estado in estados.values()), Estado.REGISTRADO)
+        if evento.objeto == "expediente" and evento.a == Estado.CERRADO:
+            lenta = Estado.CERRADO
+        turno = (str(lenta), _de_quien(lenta, bool(en_camino)))
+        if turno != actual:
+            if actual and evento.ocurrio_en > desde:
+                vida.append(Tramo(*actual, desde, evento.ocurrio_en))
+            actual, desde = turno, evento.ocurrio_en
+    if actual and actual[0] != Estado.CERRADO:
+        vida.append(Tramo(*actual, desde, ahora))
+    return vida
+
+
+def _de_quien(estado: str, en_camino: bool) -> str:
+    if estado == Estado.EN_LABORATORIO:
+        return "Traslado" if en_camino else "Laboratorio"
+    return "Importador" if estado == Estado.EN_MEDIDA else "Puesto"
+
+
+def tira_de_etapas(expediente: Expediente, vida: Sequence[Tramo], ahora: datetime) -> list[dict[str, Any]]:
+    """The stages of the case as `componentes/etapas.html` draws them, with the time each one took.
+
+    Here the measure comes where it comes in the story, after the decision; only its fulfilment is left to close.
+    """
+    pasadas = {tramo.estado for tramo in vida}
+    orden = [*ETAPAS, Estado.CERRADO]
+    orden.remove(Estado.EN_MEDIDA)
+    if Estado.EN_MEDIDA in pasadas:
+        orden.insert(-1, Estado.EN_MEDIDA)
+    por_cerrar = expediente.estado == Estado.DICTAMINADO and Estado.EN_MEDIDA in pasadas
+    donde = orden.index(Estado.CERRADO if por_cerrar else expediente.estado)
+    return [_etapa(estado, i - donde, expediente, vida, ahora) for i, estado in enumerate(orden)]
+
+
+NOMBRES = ETAPAS | {
+    Estado.EN_LABORATORIO: "Laboratorio",
+    Estado.DICTAMINADO: "Dictamen",
+    Estado.EN_MEDIDA: "Medida",
+    Estado.CERRADO: "Cierre",
+}
+
+
+def _etapa(estado: str, lugar: int, expediente: Expediente, vida: Sequence[Tramo], ahora: datetime) -> dict[str, Any]:
+    """One stage; `lugar` is how far it lies from where the case is: before (< 0), there, or ahead."""
+    suyos = [tramo for tramo in vida if tramo.estado == estado]
+    etapa: dict[str, Any] = {
+        "nombre": NOMBRES[estado],
+        "fecha": suyos[0].desde if suyos else None,
+        "situacion": "hecha",
+    }
+    if lugar > 0:
+        return etapa | {"fecha": "—", "situacion": "pendiente"}
+    if suyos:
+        etapa["duracion"] = palabras.duracion(sum((t.hasta - t.desde for t in suyos), timedelta()))
+    if expediente.estado == Estado.CERRADO and lugar == 0:
+        etapa["fecha"] = expediente.estado_desde
+    elif lugar == 0:
+        lleva = etapa.get("duracion") or palabras.duracion(ahora - (expediente.estado_desde or ahora))
+        tarde = bool(expediente.vence_en and expediente.vence_en < ahora)
+        etapa |= {"situacion": "actual", "duracion": f"lleva {lleva}", "tarde": tarde}
+    elif not suyos and estado != Estado.DICTAMINADO:
+        etapa["nota"] = "no hizo falta"
+    return etapa
+
+
+TONOS = {"Puesto": "verde", "Traslado": "claro", "Laboratorio": "azul", "Importador": "ambar"}
+
+
+def reparto(vida: Sequence[Tramo]) -> dict[str, Any]:
+    """Whose time it was: the total, and each one's share as `componentes/reparto.html` draws it."""
+    por_quien: dict[str, timedelta] = {}
+    for tramo in vida:
+        por_quien[tramo.quien] = por_quien.get(tramo.quien, timedelta()) + (tramo.hasta - tramo.desde)
+    total = sum(por_quien.values(), timedelta())
+    partes, inicio = [], 0.0
+    for quien, tono in TONOS.items():
+        if quien in por_quien:
+            ancho = round(100 * por_quien[quien] / total, 2) if total else 0
+            texto = f"{quien} {palabras.duracion(por_quien[quien])}"
+            partes.append({"texto": texto, "inicio": round(inicio, 2), "ancho": ancho, "tono": tono})
+            inicio += ancho
+    return {"total": palabras.duracion(total), "partes": partes}
+
+
+# ── Lines ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class FilaDeAnalisis:
+    analisis: Analisis
+    clase: str
+    resultado: str
+    verificado_por: str
+    verificado_en: datetime | None
+    nota: str
+
+
+@dataclass(frozen=True)
+class FichaDePartida:
+    """A line as its box shows it. `acto` and `otros` are for the reader to do; `falta`, whoever has it."""
+
+    partida: Partida
+    etapa: str
+    semaforo: str
+    plazo: str
+    falta: Falta
+    acto: Acto | None
+    otros: list[Acto]
+    que_hara: str
+    analisis: list[FilaDeAnalisis]
+    muestras_sin_enviar: list[Any]
+    dictamenes: list[Dictamen]
+    medidas: list[Medida]
+
+
+def se_ve(analisis: Analisis, lector: Lector) -> bool:
+    """Results are for the laboratory until the report that carries them is issued."""
+    return lector.de_laboratorio or analisis.solicitud.informe.estado == EstadoInforme.EMITIDO
+
+
+def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
+    siguiente = acto_de(partida, lector)
+    if siguiente and siguiente.accion == Accion.CERRAR:
+        siguiente = None  # the case's own act, shown once
+    luz, plazo = palabras.urgencia(partida.vence_en, ahora)
+    dictamenes = list(partida.dictamenes.all())
+    return FichaDePartida(
+        partida=partida,
+        etapa=ETAPAS[partida.estado] if partida.estado != Estado.DICTAMINADO else "Dictaminada",
+        semaforo=luz,
+        plazo=plazo,
+        falta=falta_en(partida),
+        acto=siguiente,
+        otros=_otros_actos(partida, siguiente, lector),
+        que_hara=_que_hara(partida, siguiente),
+        analisis=[_fila_de_analisis(uno, lector) for uno in analisis_de(partida)],
+        muestras_sin_enviar=[
+            muestra
+            for muestra in partida.expediente.muestras.all()
+            if muestra.partida_id == partida.pk and muestra.solicitud_id is None
+        ],
+        dictamenes=dictamenes,
+        medidas=[medida for dictamen in dictamenes for medida in dictamen.medidas.all()],
+    )
+
+
+def _otros_actos(partida: Partida, siguiente: Acto | None, lector: Lector) -> list[Acto]:
+    """What else the reader may do to the line, after the act that comes next."""
+    otras = [Accion.PROGRAMAR, Accion.INSPECCIONAR, Accion.TOMAR_MUESTRA, Accion.DICTAMINAR_SIN_MUESTRA]
+    return [
+        acto(accion, partida)
+        for accion in otras
+        if lector.puede(accion, partida) and not (siguiente and siguiente.accion == accion)
+    ]
+
+
+def _que_hara(partida: Partida, siguiente: Acto | None) -> str:
+    if siguiente is None:
+        return ""
+    if siguiente.accion == Accion.DICTAMINAR:
+        vigentes = [str(uno) for uno in informes_de(partida) if uno.estado == Documento.Estado.VIGENTE]
+        return f"El dictamen usará {' y '.join(vigentes)}. {siguiente.que_hara}"
+    return siguiente.que_hara
+
+
+TRABAJO = {
+    EstadoAnalisis.PENDIENTE: "Pendiente",
+    EstadoAnalisis.ASIGNADO: "Asignado",
+    EstadoAnalisis.EN_PROCESO: "En proceso",
+    EstadoAnalisis.REGISTRADO: "Por verificar",
+    EstadoAnalisis.VERIFICADO: "Terminado",
+    EstadoAnalisis.CANCELADO: "Cancelado",
+}
+
+
+def _fila_de_analisis(analisis: Analisis, lector: Lector) -> FilaDeAnalisis:
+    if analisis.estado == EstadoAnalisis.CANCELADO or not se_ve(analisis, lector):
+        en_emision = analisis.solicitud.informe.estado not in (EstadoInforme.BORRADOR, EstadoInforme.EMITIDO)
+        cancelado = analisis.estado == EstadoAnalisis.CANCELADO
+        texto = EN_EMISION if en_emision and not cancelado else TRABAJO[EstadoAnalisis(analisis.estado)]
+        return FilaDeAnalisis(analisis, "pendiente", texto, "", None, "")
+    vigente = next((uno for uno in analisis.resultados.all() if uno.vigente), None)
+    if vigente is None:
+        return FilaDeAnalisis(analisis, "pendiente", TRABAJO[EstadoAnalisis(analisis.estado)], "", None, "")
+    texto = vigente.get_valor_display()
+    if vigente.valor == Valor.POSITIVO and vigente.plaga:
+        texto += f": {vigente.plaga}"
+    verificaciones = list(vigente.verificaciones.all())
+    reversiones = len(analisis.reversiones.all())
+    nota = f"{reversiones} reversión autoaprobada" if reversiones == 1 else f"{reversiones} reversiones autoaprobadas"
+    return FilaDeAnalisis(
+        analisis,
+        vigente.valor,
+        texto,
+        ", ".join(dict.fromkeys(una.verificador.firma_corta for una in verificaciones)),
+        verificaciones[-1].ocurrio_en if verificaciones else None,
+        nota if reversiones else "",
+    )
+
+
+def acto_de_cierre(expediente: Expediente, lector: Lector) -> Acto | None:
+    if listo_para_cerrar(expediente) and lector.puede(Accion.CERRAR, expediente):
+        return acto(Accion.CERRAR, expediente)
+    return None
+
+
+# ── The log ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def bitacora(expediente: Expediente, lector: Lector) -> list[dict[str, Any]]:
+    """The log in words, newest first, without what would give a result away before its report is issued."""
+    analisis = {uno.pk: uno for uno in expediente.analisis.all()}
+    muestras = {una.pk: una for una in expediente.muestras.all()}
+    partidas = {una.pk: una for una in expediente.partidas.all()}
+    informes = {uno.pk: uno for uno in Informe.objects.filter(expediente=expediente)}
+    motivos = {(m.accion, m.codigo): m.texto for m in Motivo.objects.all()}
+    entradas = []
+    for evento in reversed(expediente.bitacora.all()):
+        reservado = not lector.de_laboratorio and (
+            evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], lector)
+            or evento.objeto == "informe" and informes[evento.objeto_id].estado != EstadoInforme.EMITIDO
+        )  # fmt: skip
+        # A report on its way takes other steps when it is positive: none of them shows.
+        if (evento.objeto, evento.accion) in RUIDO or (reservado and evento.objeto == "informe"):
+            continue
+        sujeto = _sujeto(evento, partidas, {"muestra": muestras, "analisis": analisis, "informe": informes})
+        detalle = [] if reservado else _detalle(evento, motivos)
+        entradas.append(
+            {
+                "titulo": hecho(evento.objeto, evento.accion),
+                "cuando": evento.ocurrio_en,
+                "quien": evento.actor.firma_corta if evento.actor else evento.get_origen_display(),
+                "detalle": "\n".join(filter(None, [sujeto, *detalle, _tardanza(evento)])),
+            }
+        )
+    return entradas
+
+
+def _sujeto(evento: Evento, partidas: dict[int, Partida], otros: dict[str, dict[int, Any]]) -> str:
+    if evento.objeto == "partida" and len(partidas) > 1:
+        partida = partidas[evento.objeto_id]
+        return f"Partida {partida.orden}, {partida.producto}"
+    return str(otros[evento.objeto][evento.objeto_id]) if evento.objeto in otros else ""
+
+
+def _detalle(evento: Evento, motivos: dict[tuple[str, str], str]) -> list[str]:
+    datos, partes = evento.datos, []
+    if "cita_en" in datos:
+        cita = datetime.fromisoformat(datos["cita_en"])
+        partes.append(f"Para el {palabras.fecha_y_hora(cita)}, {datos['terminal']}".rstrip(", "))
+    if "fisica" in datos:
+        campos = (("documentaria", "documentos"), ("identidad", "identidad"), ("fisica", "física"))
+        partes.append(", ".join(f"{nombre}: {Partida.Inspeccion(datos[c]).label}" for c, nombre in campos))
+    if evento.objeto == "partida" and "muestra" in datos:
+        precinto = f" · precinto {datos['precinto']}" if datos.get("precinto") else ""
+        partes.append(f"{datos['muestra']}{precinto}")
+    if "muestras" in datos:
+        partes.append(", ".join(datos["muestras"]))
+    if "decision" in datos:
+        partes.append(f"{Dictamen.Decision(datos['decision']).label} · {datos['riv']}")
+    elif "riv" in datos:
+        partes.append(datos["riv"])
+    if "medida" in datos:
+        acta = f" · acta {datos['acta']}" if datos.get("acta") else ""
+        partes.append(f"{Medida.Tipo(datos['medida']).label}{acta}")
+    if evento.objeto == "partida" and evento.accion == Accion.EMITIR and "informe" in datos:
+        partes.append(f"{datos['informe']} · {Documento.Firma(datos['firma']).label}")
+    if evento.objeto == "analisis" and datos.get("valor"):
+        partes.append(f"{Valor(datos['valor']).label}")
+    motivo = motivos.get((evento.accion, evento.motivo), evento.motivo)
+    return [*partes, ": ".join(filter(None, [motivo, evento.texto]))]
+
+
+def _tardanza(evento: Evento) -> str:
+    tarde = evento.registrado_en - evento.ocurrio_en
+    return f"Registrado {palabras.duracion(tarde)} después" if tarde > TARDANZA else ""
+
+
+# ── Notices ───────────────────────────────────────────────────────────────────────────────────────
+
+AVISOS = {
+    "registrada": "Solicitud registrada",
+    "enlace_renovado": "Enlace de seguimiento",
+    "correo_corregido": "Correo corregido",
+} | {str(transicion.avisa): str(transicion.hecho) for transicion in PARTIDA.values() if transicion.avisa} | {
+    "dictamen": "Dictamen emitido", "medida_cumplida": "Medida cumplida", "cerrado": "Expediente cerrado",
+}  # fmt: skip
+MARCAS = {
+    Notificacion.Estado.PENDIENTE: ("○", "gris"),
+    Notificacion.Estado.ENVIADA: ("✓", "verde"),
+    Notificacion.Estado.ENTREGADA: ("✓", "verde"),
+    Notificacion.Estado.REBOTADA: ("▲", "rojo"),
+    Notificacion.Estado.FALLIDA: ("▲", "rojo"),
+    Notificacion.Estado.CANCELADA: ("○", "gris"),
+}
+
+
+def avisos_de(expediente: Expediente) -> list[dict[str, Any]]:
+    """The notices of the case, newest first: what, to which address, and what became of each."""
+    filas = Notificacion.objects.filter(referencia=expediente.referencia).order_by("-id")
+    return [
+        {
+            "titulo": AVISOS.get(uno.aviso, uno.aviso.replace("_", " ").capitalize()),
+            "correo": uno.correo,
+            "estado": uno.get_estado_display(),
+            "marca": MARCAS[Notificacion.Estado(uno.estado)][0],
+            "tono": MARCAS[Notificacion.Estado(uno.estado)][1],
+            "cuando": uno.enviada_en or uno.creada_en,
+            "error": uno.error,
+        }
+        for uno in filas.only("aviso", "correo", "estado", "enviada_en", "creada_en", "error")
+    ]

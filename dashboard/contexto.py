@@ -1,0 +1,76 @@
+"""What every staff page shows: the menu of the role, with what waits in each queue."""
+
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
+from senasa import reloj
+from senasa.models import Rol, Usuario
+
+from . import queries
+
+# Where each role begins its day; of several roles, the first.
+INICIO = {
+    Rol.INSPECTOR: "tablero",
+    Rol.JEFE_DE_PUESTO: "tablero",
+    Rol.RECEPCION: "recepcion",
+    Rol.ANALISTA: "analisis_bandeja",
+    Rol.VERIFICADOR: "verificacion",
+    Rol.DIRECTOR: "firmas",
+    Rol.MESA_DE_PARTES: "tablero",
+    Rol.ATENCION: "atencion",
+    Rol.DIRECCION: "tablero",
+    Rol.ADMINISTRADOR: "tablero",
+}
+# Menu entries: text, URL name, who sees it, and what to count beside it.
+ENTRADAS = (
+    ("Tablero", "tablero", set(queries.VEN_CASOS), "vencidos"),
+    ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
+    ("Atención", "atencion", {Rol.ATENCION, Rol.MESA_DE_PARTES}, ""),
+    ("Recepción", "recepcion", {Rol.RECEPCION}, "por_recibir"),
+    ("Análisis", "analisis_bandeja", {Rol.ANALISTA}, "por_analizar"),
+    ("Verificación", "verificacion", {Rol.VERIFICADOR}, "por_verificar"),
+    ("Firmas", "firmas", {Rol.DIRECTOR}, "por_firmar"),
+    ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
+)
+
+
+def menu(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. The menu is built when a template asks for it, never for a redirect or a download."""
+    return {"menu": partial(_entradas, request), "MODO": settings.MODO}
+
+
+def _entradas(request: HttpRequest) -> list[dict[str, Any]]:
+    usuario = getattr(request, "user", None)
+    if not isinstance(usuario, Usuario):
+        return []
+    entradas = []
+    for texto, nombre, roles, cuenta in ENTRADAS:
+        if not usuario.tiene(*roles) or (nombre == "admin:index" and not usuario.is_staff):
+            continue
+        url = reverse(nombre)
+        activo = request.path == url
+        entradas.append({"texto": texto, "url": url, "activo": activo, "cuenta": _contar(cuenta, usuario)})
+    return entradas
+
+
+def _contar(que: str, usuario: Usuario) -> int:
+    """How many wait; each a short walk of a partial index."""
+    match que:
+        case "vencidos":
+            return queries.abiertos(usuario).filter(vence_en__lt=reloj.ahora()).count()
+        case "por_recibir":
+            return Muestra.objects.filter(estado=EstadoMuestra.ENVIADA).count()
+        case "por_analizar":
+            suyos = Analisis.objects.filter(analista=usuario)
+            return suyos.filter(estado__in=[EstadoAnalisis.ASIGNADO, EstadoAnalisis.EN_PROCESO]).count()
+        case "por_verificar":
+            return Analisis.objects.filter(estado=EstadoAnalisis.REGISTRADO).count()
+        case "por_firmar":
+            estados = [EstadoInforme.POR_FIRMAR, EstadoInforme.FIRMA_FALLIDA]
+            return Informe.objects.filter(estado__in=estados).count()
+    return 0

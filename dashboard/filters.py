@@ -1,0 +1,82 @@
+"""The board's filters: the URL is the view."""
+
+from datetime import datetime
+from typing import Any
+
+import django_filters as filtros
+from django.db.models import Exists, OuterRef, QuerySet
+
+from expedientes.models import Estado, Expediente, Pais, Partida, Producto
+from expedientes.plazos import Semaforo
+from senasa.models import Puesto
+
+from .busqueda import plano
+from .queries import ETAPAS, del_semaforo
+
+QUIEN = {
+    "puesto": "El puesto",
+    "laboratorio": "El laboratorio",
+    "importador": "El importador",
+}
+ESTADOS_DE_QUIEN = {
+    "puesto": [Estado.REGISTRADO, Estado.EN_INSPECCION, Estado.RESULTADO_EMITIDO, Estado.DICTAMINADO],
+    "laboratorio": [Estado.EN_LABORATORIO],
+    "importador": [Estado.EN_MEDIDA],
+}
+
+
+def con_partida(casos: QuerySet[Expediente], **condicion: Any) -> QuerySet[Expediente]:
+    return casos.filter(Exists(Partida.objects.filter(expediente=OuterRef("pk"), **condicion)))
+
+
+class FiltroDelTablero(filtros.FilterSet):
+    etapa = filtros.ChoiceFilter(label="Etapa", field_name="estado", choices=list(ETAPAS.items()), empty_label="Todas")
+    semaforo = filtros.ChoiceFilter(
+        label="Plazo", choices=Semaforo.choices, empty_label="Todos", method="filtrar_semaforo"
+    )
+    quien = filtros.ChoiceFilter(
+        label="Quién lo tiene", choices=list(QUIEN.items()), empty_label="Cualquiera", method="filtrar_quien"
+    )
+    producto = filtros.ModelChoiceFilter(
+        label="Producto", queryset=Producto.objects.none(), empty_label="Todos", method="filtrar_producto"
+    )
+    origen = filtros.ModelChoiceFilter(
+        label="Origen", queryset=Pais.objects.none(), empty_label="Todos", method="filtrar_origen"
+    )
+    puesto = filtros.ModelChoiceFilter(
+        label="Puesto", queryset=Puesto.objects.none(), empty_label="Todos", to_field_name="codigo"
+    )
+    q = filtros.CharFilter(label="Importador o número", method="filtrar_q")
+
+    class Meta:
+        model = Expediente
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, puestos: list[Puesto], ahora: datetime, **kwargs: Any):
+        self.ahora = ahora
+        super().__init__(*args, **kwargs)
+        # Only what some line has: an index probe for each row of a short catalogue.
+        usados = Partida.objects.order_by()
+        self.filters["producto"].queryset = Producto.objects.filter(Exists(usados.filter(producto=OuterRef("pk"))))
+        self.filters["origen"].queryset = Pais.objects.filter(Exists(usados.filter(pais_origen=OuterRef("pk"))))
+        if len(puestos) > 1:
+            self.filters["puesto"].queryset = Puesto.objects.filter(pk__in=[puesto.pk for puesto in puestos])
+        else:
+            del self.filters["puesto"]
+
+    def filtrar_semaforo(self, casos: QuerySet[Expediente], _campo: str, luz: str) -> QuerySet[Expediente]:
+        return casos.filter(del_semaforo(luz, self.ahora))
+
+    def filtrar_quien(self, casos: QuerySet[Expediente], _campo: str, quien: str) -> QuerySet[Expediente]:
+        return con_partida(casos, estado__in=ESTADOS_DE_QUIEN[quien])
+
+    def filtrar_producto(self, casos: QuerySet[Expediente], _campo: str, cual: Producto) -> QuerySet[Expediente]:
+        return con_partida(casos, producto=cual)
+
+    def filtrar_origen(self, casos: QuerySet[Expediente], _campo: str, cual: Pais) -> QuerySet[Expediente]:
+        return con_partida(casos, pais_origen=cual)
+
+    def filtrar_q(self, casos: QuerySet[Expediente], _campo: str, q: str) -> QuerySet[Expediente]:
+        for palabra in plano(q).split():
+            casos = casos.filter(importador__nombre_plano__contains=palabra) | casos.filter(numero__icontains=palabra)
+        return casos

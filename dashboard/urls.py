@@ -1,0 +1,32 @@
+from django.urls import path, register_converter
+
+from . import views
+
+
+class NumeroDeExpediente:
+    """`PCM-2026-000123`: so that /expedientes/nuevo/ and its like are nobody's number."""
+
+    regex = r"[A-Z]{2,3}-\d{4}-\d{6,}"
+
+    def to_python(self, valor: str) -> str:
+        return valor
+
+    def to_url(self, valor: str) -> str:
+        return str(valor)
+
+
+register_converter(NumeroDeExpediente, "expediente")
+
+urlpatterns = [
+    path("", views.inicio, name="inicio"),
+    path("tablero/", views.tablero, name="tablero"),
+    path("buscar/", views.buscar, name="buscar"),
+    path("atencion/", views.atencion, name="atencion"),
+    path("expedientes/<expediente:numero>/", views.expediente, name="expediente"),
+    path(
+        "expedientes/<expediente:numero>/corregir-correo/",
+        views.atencion_corregir_correo,
+        name="atencion_corregir_correo",
+    ),
+    path("expedientes/<expediente:numero>/reenviar-enlace/", views.atencion_reenviar, name="atencion_reenviar"),
+]
