@@ -1,0 +1,133 @@
+"""What every test stands on: real PostgreSQL, folders of its own, a real SMTP server, a signing key.
+
+Folders and variables are set in `tests/settings.py`, which Django reads before this file.
+"""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.conf import settings as ajustes
+from django.core.cache import cache
+from django.db import connection
+
+from tests.builders import personas
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that started the others
+        shutil.rmtree(os.environ["VAR_DE_PRUEBAS"], ignore_errors=True)
+
+
+def poner_disparador_de_truncate(activo: bool) -> None:
+    """Transactional tests empty tables with TRUNCATE, which the log's trigger forbids."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'evento_sin_truncate'")
+        for (tabla,) in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {tabla} {'ENABLE' if activo else 'DISABLE'} TRIGGER evento_sin_truncate")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        poner_disparador_de_truncate(activo=False)
+        personas()  # catalogues and people once: only transactional tests, which empty the tables, pay again
+
+
+@pytest.fixture
+def disparador_de_truncate(transactional_db: None) -> Iterator[None]:
+    """For the one test that wants to see TRUNCATE refused."""
+    poner_disparador_de_truncate(activo=True)
+    yield
+    poner_disparador_de_truncate(activo=False)
+
+
+@pytest.fixture(autouse=True)
+def _memoria_limpia(request: pytest.FixtureRequest) -> None:
+    """Else allauth answers 429 at the thirty-first sign-in of a minute."""
+    if {"db", "transactional_db", "live_server"} & set(request.fixturenames):
+        request.getfixturevalue("transactional_db" if "live_server" in request.fixturenames else "db")
+        cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _carpetas_limpias() -> Iterator[None]:
+    yield
+    for nombre in ("correos", "informes", "adjuntos", "default"):
+        shutil.rmtree(ajustes.VAR / nombre, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def certificado() -> Path:
+    """The PKCS#12 that the settings name, made for this session by the demo's own maker."""
+    from expedientes import firma
+
+    ruta = Path(ajustes.FIRMA_P12)
+    if not ruta.exists():
+        ruta.parent.mkdir(parents=True, exist_ok=True)
+        firma.crear_demo(ruta, ajustes.FIRMA_CLAVE)
+    return ruta
+
+
+class Buzon:
+    """Takes every message that comes in, unless told otherwise.
+
+    `rechazar`: the line it answers to every message instead. `rechazar_a`: an address it does not know (550).
+    `cortar`: it takes the message and hangs up without an answer.
+    """
+
+    def __init__(self) -> None:
+        self.mensajes: list[EmailMessage] = []
+        self.rechazar = self.rechazar_a = ""
+        self.cortar = False
+        self.url = ""  # as EMAIL_URL wants it, for a worker in a process of its own
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
+        if address == self.rechazar_a:
+            return "550 5.1.1 No existe"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.rechazar:
+            return self.rechazar
+        assert isinstance(envelope.content, bytes)
+        mensaje = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mensaje, EmailMessage)
+        self.mensajes.append(mensaje)
+        if self.cortar and server.transport:
+            server.transport.abort()  # type: ignore[attr-defined]
+        return "250 OK"
+
+
+@pytest.fixture
+def servidor_smtp(settings: Any) -> Iterator[Buzon]:
+    """A real SMTP server in this process; Django's mail goes to it. `.mensajes` is what arrived."""
+    buzon = Buzon()
+    controlador = Controller(buzon, hostname="127.0.0.1", port=0)
+
+    def tocar_la_puerta() -> None:
+        # aiosmtpd knocks on port 0 to see whether it is up: here it knocks on the port that it got.
+        assert controlador.server
+        with socket.create_connection(controlador.server.sockets[0].getsockname()) as puerta:
+            puerta.recv(1024)
+
+    controlador._trigger_server = tocar_la_puerta  # type: ignore[method-assign]
+    controlador.start()
+    assert controlador.server
+    host, puerto = controlador.server.sockets[0].getsockname()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = host, puerto
+    buzon.url = f"smtp://{host}:{puerto}"
+    yield buzon
+    controlador.stop()

@@ -1,0 +1,199 @@
+"""The importer's page: who gets in, what it tells, and what it must not give away."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from expedientes import documentos
+from expedientes.models import Evento, Expediente
+from notificaciones import enlaces
+from notificaciones.models import Enlace, Notificacion
+from tests.builders import crear_caso, crear_importador
+
+pytestmark = pytest.mark.django_db
+
+
+def enlace_de(expediente: Expediente) -> Enlace:
+    return Enlace.objects.get(referencia=expediente.referencia)
+
+
+def abrir(client: Client, expediente: Expediente) -> str:
+    """Open the link of the mail; the case's clean address."""
+    respuesta = client.get(reverse("seguimiento", args=[enlaces.token(enlace_de(expediente))]))
+    assert respuesta.status_code == 302
+    return respuesta["Location"]
+
+
+def texto(respuesta: Any) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", respuesta.content.decode()))
+
+
+def test_seguimiento_cambia_el_enlace_por_una_galleta_de_ese_caso(client: Client) -> None:
+    expediente = crear_caso().expediente
+    url = abrir(client, expediente)
+    assert url == reverse("seguimiento_caso", args=[expediente.numero])
+    galleta = client.cookies["seguimiento"]
+    assert (galleta["path"], galleta["httponly"], galleta["samesite"]) == (url, True, "Lax")
+    respuesta = client.get(url)
+    assert expediente.numero in texto(respuesta)
+    assert "no-store" in respuesta["Cache-Control"]
+
+
+def test_seguimiento_no_abre_otro_expediente(client: Client) -> None:
+    mio = crear_caso().expediente
+    ajeno = crear_caso(importador=crear_importador(1)).expediente
+    abrir(client, mio)
+    client.cookies["seguimiento"]["path"] = "/"  # as a forger would send it
+    for nombre, args in (("seguimiento_caso", [ajeno.numero]), ("seguimiento_caso", ["PCM-2026-999999"])):
+        respuesta = client.get(reverse(nombre, args=args))
+        assert respuesta.status_code == 404
+        assert "Este enlace ya no abre" in texto(respuesta)
+
+
+def test_seguimiento_sin_galleta_dice_lo_mismo_exista_o_no(client: Client) -> None:
+    expediente = crear_caso().expediente
+    existe, no_existe = (
+        client.get(reverse("seguimiento_caso", args=[numero])) for numero in (expediente.numero, "PCM-2020-000001")
+    )
+    assert existe.status_code == no_existe.status_code == 404
+    limpiar = re.compile(rb"name=.next. value=\"[^\"]*\"|csrfmiddlewaretoken\" value=\"[^\"]*\"")
+    assert limpiar.sub(b"", existe.content) == limpiar.sub(b"", no_existe.content)
+
+
+@pytest.mark.parametrize("token", ["x", "1-", "1-AAAA", "999999-AAAAAAAAAAAAAAAAAAAAAAAAAAA", "²-a", "1-ñ"])
+def test_seguimiento_con_enlace_malo(client: Client, token: str) -> None:
+    crear_caso()
+    respuesta = client.get(reverse("seguimiento", args=[token]))
+    assert respuesta.status_code == 404
+    assert "pida otro" in texto(respuesta)
+
+
+def test_seguimiento_revocado_muere_al_instante(client: Client) -> None:
+    expediente = crear_caso().expediente
+    url = abrir(client, expediente)
+    enlaces.revocar_de(referencia=expediente.referencia, correo=expediente.importador.correo)
+    assert client.get(url).status_code == 404
+
+
+def test_seguimiento_de_otra_version_o_vencido_muere(client: Client) -> None:
+    expediente = crear_caso().expediente
+    url = abrir(client, expediente)
+    enlace = enlace_de(expediente)
+    Enlace.objects.update(version=2)
+    assert client.get(url).status_code == 404
+    Enlace.objects.update(version=1, vence_en=timezone.now() - timedelta(minutes=1))
+    assert client.get(url).status_code == 404
+    assert client.get(reverse("seguimiento", args=[enlaces.token(enlace)])).status_code == 404
+
+
+def test_seguimiento_no_escribe_nada(client: Client, django_assert_num_queries: Any) -> None:
+    expediente = crear_caso("en_laboratorio").expediente
+    url = abrir(client, expediente)
+    antes = (Evento.objects.count(), Notificacion.objects.count(), list(Enlace.objects.values()))
+    for _n in range(10):
+        client.get(reverse("seguimiento", args=[enlaces.token(enlace_de(expediente))]))
+        client.get(url)
+    assert antes == (Evento.objects.count(), Notificacion.objects.count(), list(Enlace.objects.values()))
+    assert client.post(url).status_code == 405
+    assert client.post(reverse("seguimiento", args=["x"])).status_code == 405
+
+
+def test_seguimiento_hace_las_mismas_consultas_con_una_partida_que_con_seis(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for partidas in (1, 6):
+        expediente = crear_caso("en_inspeccion", partidas=partidas).expediente
+        url = abrir(client, expediente)
+        with django_assert_max_num_queries(9):
+            assert client.get(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("hasta", "opciones", "respuesta"),
+    [
+        ("registrado", {}, "Recibimos su solicitud"),
+        ("programado", {}, "Su carga tiene fecha de inspección"),
+        ("en_inspeccion", {}, "Su carga está en inspección"),
+        ("en_laboratorio", {}, "Su carga espera el resultado del laboratorio"),
+        ("con_resultado", {}, "Su carga espera el resultado del laboratorio"),
+        ("verificado", {}, "Su informe está en emisión"),
+        ("verificado", {"valor": "positivo"}, "Su informe está en emisión"),
+    ],
+)
+def test_seguimiento_responde_en_la_primera_linea(
+    client: Client, hasta: str, opciones: dict[str, str], respuesta: str
+) -> None:
+    pagina = client.get(abrir(client, crear_caso(hasta, **opciones).expediente))
+    assert re.search(r"<h1>\s*(.*?)\s*</h1>", pagina.content.decode()).group(1) == respuesta  # type: ignore[union-attr]
+
+
+def test_seguimiento_no_distingue_un_positivo_antes_de_emitir(client: Client) -> None:
+    paginas = []
+    for valor in ("negativo", "positivo", "indeterminado"):
+        expediente = crear_caso("verificado", valor=valor, hace=timedelta(days=3)).expediente
+        pagina = texto(client.get(abrir(client, expediente))).replace(expediente.numero, "N")
+        paginas.append(re.sub(r"\d+", "0", pagina))
+    assert paginas[0] == paginas[1] == paginas[2]
+
+
+@pytest.mark.parametrize(
+    ("valor", "respuesta"), [("negativo", "Su carga puede ingresar"), ("positivo", "Se rechazó el ingreso de su carga")]
+)
+def test_seguimiento_del_final_deja_bajar_informe_y_riv(
+    client: Client, certificado: Any, valor: str, respuesta: str
+) -> None:
+    expediente = crear_caso("con_riv", valor=valor).expediente
+    url = abrir(client, expediente)
+    pagina = client.get(url)
+    assert respuesta in texto(pagina)
+    assert ("Una máquina cerró y firmó este informe (regla v1)" in texto(pagina)) == (valor == "negativo")
+    assert expediente.documentos.count() == 2
+    for documento in expediente.documentos.all():
+        bajada = client.get(reverse("seguimiento_documento", args=[expediente.numero, documento.cvd]))
+        assert b"".join(bajada.streaming_content) == documentos.leer(documento)
+        assert bajada["Content-Disposition"] == f'attachment; filename="{documento}.pdf"'
+        assert bajada["X-Content-Type-Options"] == "nosniff"
+    client.cookies.clear()
+    ajena = client.get(reverse("seguimiento_documento", args=[expediente.numero, documento.cvd]))
+    assert ajena.status_code == 404
+
+
+def test_seguimiento_no_da_el_documento_de_otro_caso(client: Client, certificado: Any) -> None:
+    mio = crear_caso("resultado_emitido").expediente
+    ajeno = crear_caso("resultado_emitido", importador=crear_importador(1)).expediente
+    abrir(client, mio)
+    url = reverse("seguimiento_documento", args=[mio.numero, ajeno.documentos.get().cvd])
+    assert client.get(url).status_code == 404
+
+
+def test_seguimiento_en_ingles(client: Client) -> None:
+    url = abrir(client, crear_caso("en_laboratorio").expediente)
+    client.post(reverse("set_language"), {"language": "en", "next": url})
+    pagina = client.get(url)
+    assert '<html lang="en">' in pagina.content.decode()
+    assert "Your consignment is waiting for the laboratory" in texto(pagina)
+
+
+def test_seguimiento_no_da_un_archivo_que_no_es_el_emitido(client: Client, certificado: Any) -> None:
+    expediente = crear_caso("resultado_emitido").expediente
+    abrir(client, expediente)
+    documento = expediente.documentos.get()
+    expediente.documentos.update(sha256="0" * 64)
+    url = reverse("seguimiento_documento", args=[expediente.numero, documento.cvd])
+    assert client.get(url).status_code == 503
+
+
+def test_seguimiento_con_un_numero_imposible(client: Client) -> None:
+    assert client.get("/seguimiento/caso/a%00b/").status_code == 404
+    assert client.get("/seguimiento/a%00b/").status_code == 404
+    assert client.get("/verificar/a%00b/").status_code == 404
+
+
+def test_seguimiento_limita_los_fallos(client: Client) -> None:
+    estados = [client.get(reverse("seguimiento", args=["x"])).status_code for _n in range(62)]
+    assert estados == [404] * 60 + [429] * 2

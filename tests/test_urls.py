@@ -1,0 +1,185 @@
+"""URLs × roles × methods. A URL without a row here fails; the rows come from issue and domain, not from code.
+
+Of a row: who may open the page (GET), who may act on it (POST), and its arguments. Whoever may not gets 403, or 404
+when even the object is none of theirs. An act whose moment has passed answers 409 to whoever may do it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from expedientes.models import Evento, Expediente
+from laboratorio.demo import CLAVE
+from laboratorio.models import Analisis
+from notificaciones import enlaces
+from notificaciones.services import enlace_para
+from tests.builders import crear_caso, crear_importador
+
+pytestmark = pytest.mark.django_db
+
+PERSONAL = {
+    "mesa", "inspector", "jefe", "recepcion", "analista", "verificador", "director", "direccion", "atencion", "admin",
+}  # fmt: skip
+VEN_CASOS = PERSONAL - {"recepcion", "analista", "verificador"}
+LABORATORIO = {"recepcion", "analista", "verificador", "director"}
+ATIENDEN = {"mesa", "inspector", "jefe", "atencion"}
+PUBLICA = PERSONAL | {"anonimo"}
+NADIE: set[str] = set()
+
+
+@dataclass
+class Fila:
+    get: set[str]
+    post: set[str] = field(default_factory=set)
+    args: str = ""
+
+
+ACTO = Fila({"inspector"}, {"inspector"}, "linea")
+MATRIZ = {
+    "livez": Fila(PUBLICA),
+    "readyz": Fila(PUBLICA),
+    "set_language": Fila(NADIE, PUBLICA),
+    "inicio": Fila(PERSONAL),
+    "tablero": Fila(VEN_CASOS),
+    "buscar": Fila(PERSONAL),
+    "expediente": Fila(VEN_CASOS, args="caso"),
+    "atencion": Fila(ATIENDEN),
+    "atencion_corregir_correo": Fila(ATIENDEN, ATIENDEN, "caso"),
+    "atencion_reenviar": Fila(NADIE, ATIENDEN, "caso"),
+    "expediente_nuevo": Fila({"mesa"}, {"mesa"}),
+    "ephyto_leer": Fila({"mesa"}, {"mesa"}),
+    "partida_programar": ACTO,
+    "partida_inspeccionar": ACTO,
+    "partida_tomar_muestra": ACTO,
+    "partida_enviar": ACTO,
+    "partida_dictaminar": ACTO,
+    "partida_dictaminar_sin_muestra": ACTO,
+    "partida_ordenar_medida": ACTO,
+    "partida_cumplir_medida": ACTO,
+    "expediente_cerrar": Fila({"inspector"}, {"inspector"}, "caso"),
+    "adjunto": Fila(VEN_CASOS, args="adjunto"),
+    "documento": Fila(VEN_CASOS, args="documento"),
+    "recepcion": Fila({"recepcion"}),
+    "asignar_varios": Fila(NADIE, {"recepcion"}),
+    "muestra": Fila(PERSONAL, args="muestra"),
+    "muestra_recibir": Fila({"recepcion"}, {"recepcion"}, "muestra"),
+    "muestra_rechazar": Fila({"recepcion"}, {"recepcion"}, "muestra"),
+    "analisis_bandeja": Fila({"analista"}),
+    "analisis_asignar": Fila(NADIE, {"analista"}, "analisis"),
+    "analisis_iniciar": Fila(NADIE, {"analista"}, "analisis"),
+    "analisis_registrar": Fila({"analista"}, {"analista"}, "analisis"),
+    "analisis_revertir": Fila({"analista", "verificador"}, {"analista", "verificador"}, "analisis"),
+    "analisis_verificar": Fila(NADIE, {"verificador"}, "analisis"),
+    "verificacion": Fila({"verificador"}),
+    "verificar_varios": Fila(NADIE, {"verificador"}),
+    "firmas": Fila({"director"}),
+    "informe": Fila(LABORATORIO, args="informe"),
+    "informe_firmar": Fila({"director"}, {"director"}, "informe"),
+    "informe_retener": Fila(NADIE, {"analista", "verificador"}, "informe"),
+    "verificar": Fila(PUBLICA),
+    "verificar_cvd": Fila(PUBLICA, args="documento"),
+    "seguimiento": Fila(PUBLICA, args="token"),
+    "seguimiento_caso": Fila(PUBLICA, args="caso"),
+    "seguimiento_documento": Fila(PUBLICA, args="caso_y_documento"),
+}
+# Django's and allauth's own pages are tested by their makers; ours close sign-up (tests/senasa).
+AJENAS = ("account_", "mfa_", "socialaccount_")
+# A page that says «not found» to the public says nothing at all: 404 there is an answer.
+CON_404 = {"seguimiento_caso", "seguimiento_documento"}
+
+
+def nombres() -> set[str]:
+    return {nombre for nombre in get_resolver().reverse_dict if isinstance(nombre, str)}
+
+
+def test_every_url_has_a_row():
+    propias = {nombre for nombre in nombres() if not nombre.startswith(AJENAS)}
+    assert propias == set(MATRIZ)
+
+
+@pytest.fixture
+def mundo(certificado, tmp_path):
+    """One case at the bench and one that is closed, with everything a URL may name."""
+    abierto = crear_caso("con_resultado")
+    analisis = Analisis.objects.get(expediente=abierto.expediente)
+    analisis.analista = abierto.personas["analista"]
+    analisis.save()
+    cerrado = crear_caso("cerrado", importador=crear_importador(1))
+    documento = cerrado.expediente.documentos.get(tipo="informe")
+    from expedientes.services import ArchivoNuevo, _guardar_adjunto
+
+    adjunto = _guardar_adjunto(abierto.expediente, ArchivoNuevo("foto.pdf", "application/pdf", b"%PDF-1.7"), None)
+    enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
+    argumentos: dict[str, list[Any]] = {
+        "": [],
+        "caso": [abierto.expediente.numero],
+        "linea": [abierto.expediente.numero, 1],
+        "adjunto": [abierto.expediente.numero, adjunto.pk],
+        "documento": [documento.cvd],
+        "muestra": [analisis.muestra.numero],
+        "analisis": [analisis.pk],
+        "informe": [analisis.solicitud.informe.numero],
+        "token": [enlaces.token(enlace)],
+        "caso_y_documento": [cerrado.expediente.numero, documento.cvd],
+    }
+    return argumentos
+
+
+def cliente(quien: str) -> Client:
+    navegador = Client(raise_request_exception=False)
+    if quien != "anonimo":  # by the door, since deciding asks how long ago that was
+        navegador.post(reverse("account_login"), {"login": quien, "password": CLAVE})
+    return navegador
+
+
+@pytest.mark.parametrize("quien", sorted(PUBLICA))
+def test_every_url_every_method(mundo, quien):
+    navegador = cliente(quien)
+    errores = []
+    for nombre, fila in MATRIZ.items():
+        url = reverse(nombre, args=mundo[fila.args])
+        publica = "anonimo" in fila.get | fila.post
+        for metodo in ("get", "post", "put", "patch", "delete"):
+            quienes = {"get": fila.get, "post": fila.post}.get(metodo, NADIE)
+            antes = (Evento.objects.count(), Expediente.objects.count())
+            estado = getattr(navegador, metodo)(url).status_code
+            cambio = (Evento.objects.count(), Expediente.objects.count()) != antes
+            if quien == "anonimo" and not publica:
+                bien = estado == 302
+            elif quien in quienes:
+                bien = estado in {200, 302, 409, 422} or (estado == 404 and nombre in CON_404)
+            else:
+                bien = estado in {403, 404, 405}
+            if not bien or (cambio and (metodo != "post" or quien not in quienes)):
+                errores.append((nombre, metodo, estado, "cambió" if cambio else ""))
+    assert not errores, "\n".join(map(str, errores))
+
+
+def test_the_other_posts_inspector_sees_nothing(mundo):
+    navegador = cliente("inspector.aereo")
+    for nombre in ("expediente", "partida_inspeccionar", "partida_enviar", "expediente_cerrar", "adjunto", "documento",
+                   "muestra"):  # fmt: skip
+        assert navegador.get(reverse(nombre, args=mundo[MATRIZ[nombre].args])).status_code == 404, nombre
+    assert mundo["caso"][0] not in navegador.get(reverse("tablero")).content.decode()
+    assert mundo["caso"][0] not in navegador.get(reverse("buscar"), {"q": mundo["caso"][0]}).content.decode().replace(
+        f'value="{mundo["caso"][0]}"', ""
+    ).replace(f"«{mundo['caso'][0]}»", "")
+
+
+def test_importer_a_never_sees_importer_b(mundo):
+    """A's link opens A's case alone, whatever else A asks for with its cookie."""
+    navegador = cliente("anonimo")
+    pagina = navegador.get(reverse("seguimiento", args=mundo["token"]), follow=True)
+    assert mundo["caso"][0] in pagina.content.decode()
+    ajeno, cvd = mundo["caso_y_documento"]
+    for url in (
+        reverse("seguimiento_caso", args=[ajeno]),
+        reverse("seguimiento_documento", args=[ajeno, cvd]),
+        reverse("seguimiento_documento", args=[mundo["caso"][0], cvd]),
+    ):
+        respuesta = navegador.get(url)
+        assert respuesta.status_code == 404, url
+        assert crear_importador(1).nombre not in respuesta.content.decode()
