@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import uuid
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 
-import pikepdf
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from PIL import Image
 
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
+from .archivos import CampoArchivo
 from .models import AgenteAduana, Dictamen, Documento, Expediente, Importador, Medida, Motivo, Pais, Partida, Producto
 from .numeros import (
     TipoDocumento,
@@ -28,7 +26,7 @@ from .numeros import (
     validar_documento,
     validar_guia_aerea,
 )
-from .services import MEDIDAS_DE, ArchivoNuevo, PartidaNueva
+from .services import MEDIDAS_DE, PartidaNueva
 
 Seccion = dict[str, Any]
 
@@ -160,9 +158,7 @@ class FormularioOrdenarMedida(FormularioDeActo):
 
 class FormularioCumplirMedida(FormularioDeActo):
     acta = forms.CharField(label=_("Número de acta"), max_length=60)
-    evidencia = forms.FileField(
-        label=_("Evidencia"), help_text=_("PDF, JPEG o PNG, hasta 10 MB."), required=False, max_length=160
-    )
+    evidencia = CampoArchivo(label=_("Evidencia"), required=False)
     nueva_toma = forms.BooleanField(
         label=_("Hay que tomar una nueva muestra"),
         help_text=_("La partida vuelve a inspección: el tratamiento se comprueba en el laboratorio."),
@@ -173,35 +169,6 @@ class FormularioCumplirMedida(FormularioDeActo):
         super().__init__(*args, **kwargs)
         if medida and medida.tipo != Medida.Tipo.TRATAMIENTO:
             del self.fields["nueva_toma"]
-
-    def clean_evidencia(self) -> ArchivoNuevo | None:
-        return leer_archivo(self.cleaned_data["evidencia"])
-
-
-MAX_EVIDENCIA = 10 * 1024 * 1024
-
-
-def leer_archivo(subido: Any) -> ArchivoNuevo | None:
-    """A handed-in file, once it is what it says: opened, not believed. Its type is ours, never the browser's."""
-    if not subido:
-        return None
-    if subido.size > MAX_EVIDENCIA:
-        raise ValidationError(_("El archivo pesa más de 10 MB."))
-    contenido = subido.read()
-    try:
-        if contenido.startswith(b"%PDF-"):
-            tipo = "application/pdf"
-            with pikepdf.open(io.BytesIO(contenido)) as pdf:
-                if not len(pdf.pages):
-                    raise ValueError("no pages")
-        else:
-            with Image.open(io.BytesIO(contenido), formats=["JPEG", "PNG"]) as imagen:
-                tipo = f"image/{(imagen.format or '').lower()}"
-                imagen.verify()
-    except Exception as error:
-        # Pillow and pikepdf raise many things over a hostile file; all of them mean the same to the person.
-        raise ValidationError(_("El archivo no es un PDF, JPEG o PNG que se pueda abrir.")) from error
-    return ArchivoNuevo(nombre=subido.name, tipo=tipo, contenido=contenido)
 
 
 # ── The request ───────────────────────────────────────────────────────────────────────────────────

@@ -167,6 +167,10 @@ STORAGES: dict[str, dict[str, Any]] = {
 }
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# What people hand in: one file, how many at once, and all that one request may weigh.
+ARCHIVO_MAX_MB = env.int("ARCHIVO_MAX_MB", default=20)
+ARCHIVOS_MAX = 5
+ENVIO_MAX_MB = 2 * ARCHIVO_MAX_MB
 
 # Who may come in
 
