@@ -108,8 +108,9 @@ class Lugar:
 
 @dataclass(frozen=True)
 class Adjunto:
+    """A file inside the certificate, as it came: `archivos.revisar` says what it is and whether it is kept apart."""
+
     nombre: str
-    tipo: str
     contenido: bytes
 
 
@@ -497,14 +498,6 @@ _DECLARACIONES = re.compile(
 _CONOCIDOS = re.compile(r"SPSFL|ADDIEDL|ADDITLIL|ADRP|ADRPN|ADRPR|ADRD|DMCL|DMTLIL|OPTND|OQV|OQU|RPC..", re.I)
 _RESUMEN = re.compile(r"\b(total|totals|totales|summary|resumen)\b", re.I)
 _ARANCELES = {"HS", "CN", "HSCODE", "NANDINA", "NCM", "HTS", "TARIC", "HTSUS", "AHECC"}
-_FIRMAS = (
-    (b"%PDF-", "application/pdf", ".pdf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png", ".png"),
-    (b"\xff\xd8\xff", "image/jpeg", ".jpg"),
-    (b"GIF8", "image/gif", ".gif"),
-    (b"II*\x00", "image/tiff", ".tif"),
-    (b"MM\x00*", "image/tiff", ".tif"),
-)
 
 
 class _Lectura:
@@ -740,8 +733,6 @@ class _Lectura:
         adjuntos = []
         for n, elemento in enumerate(_descendientes(self.raiz, "AttachmentBinaryObject"), 1):
             escrito = _atributo(elemento, "filename", "fileName", "uri")
-            # Only the last part, and no name that a file system or a header would take for something else.
-            nombre = re.sub(r"[^\w .()-]", "_", re.split(r"[\\/]", escrito)[-1]).strip(" .")[-120:]
             codificado = "".join((elemento.text or "").split())
             if not codificado:
                 self.pendiente(f"adjuntos.{n}", escrito, _("El adjunto se menciona pero no viene en el archivo."))
@@ -751,13 +742,7 @@ class _Lectura:
             except (binascii.Error, ValueError):
                 self.pendiente(f"adjuntos.{n}", escrito, _("El adjunto está dañado y no se pudo extraer."))
                 continue
-            tipo, extension = "application/octet-stream", ""
-            for firma, *conocido in _FIRMAS:
-                if contenido.startswith(firma):
-                    tipo, extension = conocido
-            if not extension:
-                self.pendiente(f"adjuntos.{n}", escrito, _("No se reconoce qué tipo de archivo es el adjunto."))
-            adjuntos.append(Adjunto(nombre or f"adjunto-{n}{extension}", tipo, contenido))
+            adjuntos.append(Adjunto(escrito or f"adjunto-{n}", contenido))
         return tuple(adjuntos)
 
     # The lines

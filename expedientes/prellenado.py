@@ -23,15 +23,17 @@ from django.utils.translation import gettext as _
 from stdnum import iso6346
 
 from senasa.models import Puesto, Usuario
+from senasa.transicion import DatoInvalido
 
-from .ephyto import Certificado, Linea, Parte, Pendiente, leer
+from .archivos import ArchivoNuevo, limpiar_nombre, revisar
+from .ephyto import Certificado, Linea, Parte, Pendiente
 from .forms import MAX_PARTIDAS
 from .models import Expediente, Importador, Pais, Producto
 from .numeros import TipoDocumento
-from .services import ArchivoNuevo
 
 CARPETA = "ephyto"
 ESPERA = timedelta(days=1)
+MAX_ADJUNTOS = 10
 PUESTO_DE = {"PECLL": "PCM", "PELIM": "PCA"}
 
 
@@ -43,7 +45,7 @@ def guardar(contenido: bytes, nombre: str, usuario: Usuario) -> str:
     barrer()
     almacen = storages["adjuntos"]
     guardado = almacen.save(f"{CARPETA}/{uuid.uuid4().hex}", ContentFile(contenido))
-    return signing.dumps([usuario.pk, guardado, nombre[:150]], salt="ephyto", compress=True)
+    return signing.dumps([usuario.pk, guardado, limpiar_nombre(nombre)], salt="ephyto", compress=True)
 
 
 def recuperar(ficha: str, usuario: Usuario) -> tuple[str, str, bytes] | None:
@@ -79,10 +81,25 @@ def barrer() -> None:
             continue  # another upload swept it first
 
 
-def adjuntos_de(nombre: str, contenido: bytes) -> list[ArchivoNuevo]:
-    """The certificate itself and what came inside it, to be kept with the case."""
-    dentro = [ArchivoNuevo(a.nombre, a.tipo, a.contenido) for a in leer(contenido).adjuntos]
-    return [ArchivoNuevo(nombre, "application/xml", contenido), *dentro]
+def _revisar_adjuntos(certificado: Certificado, pendientes: list[Pendiente]) -> list[ArchivoNuevo]:
+    """What came inside it, to be kept with the case under the rule of any other file. What does not pass is
+    named, and is not lost: the certificate that carries it is kept whole."""
+    buenos: list[ArchivoNuevo] = []
+    por_ver = list(certificado.adjuntos)
+    while por_ver and len(certificado.adjuntos) - len(por_ver) < MAX_ADJUNTOS:
+        adjunto = por_ver.pop(0)
+        try:
+            buenos.append(revisar(adjunto.nombre, adjunto.contenido))
+        except DatoInvalido as error:
+            mensaje = _("%(motivo)s No se guarda aparte, pero sigue dentro del certificado.")
+            pendientes.append(Pendiente("adjuntos", "", mensaje % {"motivo": error.messages[0]}))
+            if error.code == "complejo":  # each of these may cost its whole time
+                break
+    if por_ver:
+        nombres = ", ".join(limpiar_nombre(adjunto.nombre) for adjunto in por_ver[:MAX_ADJUNTOS])
+        mensaje = _("Quedan adjuntos sin abrir (%(n)d): siguen dentro del certificado.") % {"n": len(por_ver)}
+        pendientes.append(Pendiente("adjuntos", nombres, mensaje))
+    return buenos
 
 
 # ── What the form starts with ─────────────────────────────────────────────────────────────────────
@@ -92,12 +109,13 @@ def adjuntos_de(nombre: str, contenido: bytes) -> list[ArchivoNuevo]:
 class Prellenado:
     """`inicial` and `lineas`: initial data of the form and of its rows. `dice`: the certificate's own words
     for a field, by its name (`lineas.2.producto` for a row's), already escaped. `pendientes`: what a
-    person must settle."""
+    person must settle. `adjuntos`: the files inside it that can be kept with the case."""
 
     inicial: dict[str, Any]
     lineas: list[dict[str, Any]]
     dice: dict[str, SafeString] = field(default_factory=dict)
     pendientes: list[Pendiente] = field(default_factory=list)
+    adjuntos: list[ArchivoNuevo] = field(default_factory=list)
 
     def por_resolver(self) -> list[tuple[str, Pendiente]]:
         """Each thing to settle, with the number of its line or nothing."""
@@ -138,7 +156,8 @@ def prellenar(certificado: Certificado) -> Prellenado:
         mensaje = _("Trae más de %(n)d líneas: aquí están las primeras; registre las demás en otro expediente.")
         pendientes.append(Pendiente("lineas", str(len(certificado.lineas)), mensaje % {"n": MAX_PARTIDAS}))
     _contenedores(certificado, lineas, inicial, pendientes)
-    return Prellenado(inicial, lineas or [{}], dice, pendientes)
+    adjuntos = _revisar_adjuntos(certificado, pendientes)
+    return Prellenado(inicial, lineas or [{}], dice, pendientes, adjuntos)
 
 
 def _puesto(certificado: Certificado, inicial: dict[str, Any]) -> None:

@@ -26,10 +26,11 @@ from senasa.transicion import ActoRechazado, DatoInvalido
 
 from . import avisos, forms, prellenado, services
 from .actos import atender, devolver
+from .archivos import ArchivoNuevo, del_certificado
 from .ephyto import EphytoInvalido, leer
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion
 from .models import Adjunto, Documento, Expediente, Partida
-from .vistas_publicas import bajar
+from .vistas_publicas import bajar, bajar_adjunto
 
 acto = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -83,14 +84,18 @@ def expediente_nuevo(request: HttpRequest) -> HttpResponse:
     repetidos = _repetidos(form) if valido else []
     if valido and (not repetidos or "aunque_este" in request.POST):
         try:
-            return _registrado(request, form, partidas, origen)
+            return _registrado(request, form, partidas, origen, leido.adjuntos if leido else [])
         except DatoInvalido as error:
             devolver(form, error)
     return _pagina_de_registro(request, form, partidas, leido, repetidos=repetidos)
 
 
 def _registrado(
-    request: HttpRequest, form: forms.FormularioSolicitud, partidas: Any, origen: tuple[str, str, bytes] | None
+    request: HttpRequest,
+    form: forms.FormularioSolicitud,
+    partidas: Any,
+    origen: tuple[str, str, bytes] | None,
+    adjuntos: list[ArchivoNuevo],
 ) -> HttpResponse:
     datos = form.cleaned_data
     try:
@@ -101,7 +106,7 @@ def _registrado(
             agente=form.agente,
             partidas=partidas.pedidas(),
             datos=form.datos_del_expediente(),
-            adjuntos=prellenado.adjuntos_de(*origen[1:]) if origen else (),
+            adjuntos=[del_certificado(*origen[1:]), *adjuntos] if origen else (),
             envio=datos["envio"],
             ocurrio_en=datos["ocurrio_en"],
             texto=datos["texto"],
@@ -361,16 +366,12 @@ def expediente_cerrar(request: HttpRequest, numero: str) -> HttpResponse:
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────
 
-# Anything else goes out as bytes that no browser will interpret.
-TIPOS_CONOCIDOS = {"application/pdf", "application/xml", "image/jpeg", "image/png"}
-
 
 @require_GET
-def adjunto(request: HttpRequest, numero: str, pk: int) -> FileResponse:
-    """A file of the case, always as a download."""
+def adjunto(request: HttpRequest, numero: str, pk: int) -> HttpResponse | FileResponse:
+    """A file of the case, for staff who may see it."""
     fila = get_object_or_404(Adjunto.objects.visibles_para(request.user), expediente__numero=numero, pk=pk)
-    tipo = fila.tipo if fila.tipo in TIPOS_CONOCIDOS else "application/octet-stream"
-    return FileResponse(fila.archivo.open("rb"), as_attachment=True, filename=fila.nombre, content_type=tipo)
+    return bajar_adjunto(fila)
 
 
 @require_GET
