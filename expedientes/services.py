@@ -8,7 +8,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ from senasa.models import Puesto, Rol, Usuario
 from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
 
 from . import avisos, bitacora, documentos, numeros, tasks
+from .archivos import ArchivoNuevo
 from .firma import CertificadoInutil, cargar_certificado, firmar
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir_motivo
 from .models import (
@@ -63,15 +64,6 @@ class PartidaNueva:
     envases: str = ""
     bodegas: str = ""
     contenedores: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True)
-class ArchivoNuevo:
-    """A file to attach: its name as it came, its media type, its bytes."""
-
-    nombre: str
-    tipo: str
-    contenido: bytes = field(repr=False)
 
 
 # ── Registration ──────────────────────────────────────────────────────────────────────────────────
@@ -168,8 +160,8 @@ def _guardada(persona: Importador | AgenteAduana) -> Any:
 def _guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuario | None) -> Adjunto:
     adjunto = Adjunto(
         expediente=expediente,
-        nombre=archivo.nombre[:160],
-        tipo=archivo.tipo[:100],
+        nombre=archivo.nombre,
+        tipo=archivo.tipo,
         sha256=hashlib.sha256(archivo.contenido).hexdigest(),
         subido_en=reloj.ahora(),
         subido_por=actor,

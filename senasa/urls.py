@@ -12,6 +12,8 @@ from senasa import salud
 # The admin's own sign-in page knows no rate limit and no second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler400 = "senasa.envio.no_se_entendio"
+
 urlpatterns = [
     path("livez", salud.livez, name="livez"),
     path("readyz", salud.readyz, name="readyz"),

@@ -109,9 +109,10 @@ def mundo(certificado, tmp_path):
     analisis.save()
     cerrado = crear_caso("cerrado", importador=crear_importador(1))
     documento = cerrado.expediente.documentos.get(tipo="informe")
-    from expedientes.services import ArchivoNuevo, _guardar_adjunto
+    from expedientes.archivos import del_certificado
+    from expedientes.services import _guardar_adjunto
 
-    adjunto = _guardar_adjunto(abierto.expediente, ArchivoNuevo("foto.pdf", "application/pdf", b"%PDF-1.7"), None)
+    adjunto = _guardar_adjunto(abierto.expediente, del_certificado("cert.xml", b"<x/>"), None)
     enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
     argumentos: dict[str, list[Any]] = {
         "": [],
