@@ -24,11 +24,23 @@ def deber(aviso: str, *, expediente: Expediente, evento: Evento, partida: Partid
 
 
 def deber_a(
-    correo: str, aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any
+    correo: str,
+    aviso: str,
+    *,
+    expediente: Expediente,
+    evento: Evento,
+    partida: Partida | None = None,
+    con_enlace: bool = True,
+    **mas: Any,
 ) -> None:
-    """Owe `aviso` to one address. The same event never owes it twice."""
+    """Owe `aviso` to one address. The same event never owes it twice. Who lost the case gets no link to it."""
     titulo, parrafos = redactar(aviso, expediente=expediente, evento=evento, partida=partida, **mas)
-    contexto = {"titulo": titulo, "parrafos": parrafos, "expediente": expediente, "enlace": LUGAR_DEL_ENLACE}
+    contexto = {
+        "titulo": titulo,
+        "parrafos": parrafos,
+        "expediente": expediente,
+        "enlace": LUGAR_DEL_ENLACE if con_enlace else "",
+    }
     encolar(
         clave=f"{aviso}:{evento.pk}:{correo}",
         correo=correo,
@@ -38,7 +50,7 @@ def deber_a(
         aviso=aviso,
         referencia=expediente.referencia,
         evento_id=evento.pk,
-        enlace=enlace_para(referencia=expediente.referencia, correo=correo),
+        enlace=enlace_para(referencia=expediente.referencia, correo=correo) if con_enlace else None,
     )
 
 
@@ -56,6 +68,7 @@ def redactar(
         "evento": evento,
         "dictamen": dictamen,
         "medida": dictamen.medidas.order_by("-id").first() if dictamen else None,
+        "observacion": expediente.observacion,
         "varias": expediente.partidas.count() > 1,
         **mas,
     }

@@ -15,16 +15,38 @@ from django.utils.translation import gettext_lazy as _
 
 from senasa import reloj
 from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
-from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide, Transicion
+from senasa.transicion import DONDE_ESTABA, DatoInvalido, EstadoImpide, RolImpide, Transicion
 
 from . import avisos, bitacora
-from .models import ORDEN_DE_PARTIDAS, Estado, Evento, Expediente, Motivo, Partida
-from .plazos import vencimiento
+from .models import (
+    ABIERTOS,
+    ORDEN_DE_PARTIDAS,
+    SIN_DECIDIR,
+    TERMINADOS,
+    Estado,
+    Evento,
+    Expediente,
+    Motivo,
+    Partida,
+)
+from .plazos import fin_del_dia, vencimiento
 
 
 class Accion(models.TextChoices):
     REGISTRAR = "registrar"
+    OBSERVAR = "observar"
+    RESPONDER = "responder"
+    ABANDONAR = "abandonar"
+    DESISTIR = "desistir"
+    ANULAR = "anular"
+    TRASLADAR = "trasladar"
+    ACEPTAR_TRASLADO = "aceptar_traslado"
+    RECHAZAR_TRASLADO = "rechazar_traslado"
+    CAMBIAR_AGENTE = "cambiar_agente"
+    REABRIR = "reabrir"
+    REABRIR_INSPECCION = "reabrir_inspeccion"
     PROGRAMAR = "programar"
+    NO_PRESENTADA = "no_presentada"
     INSPECCIONAR = "inspeccionar"
     TOMAR_MUESTRA = "tomar_muestra"
     ENVIAR = "enviar"
@@ -41,24 +63,53 @@ class Accion(models.TextChoices):
 E, A = Estado, Accion
 
 EXPEDIENTE: Mapping[str, Transicion] = {
-    A.REGISTRAR: Transicion(de={E.NUEVO}, a=E.REGISTRADO, rol={Rol.MESA_DE_PARTES}, avisa="registrada",
-                            verbo=_("Registrar solicitud"), hecho=_("Solicitud registrada")),
-    A.CERRAR: Transicion(de={E.DICTAMINADO}, a=E.CERRADO, rol={Rol.INSPECTOR, Rol.SISTEMA}, avisa="cerrado",
-                         verbo=_("Cerrar expediente"), hecho=_("Expediente cerrado")),
+    A.REGISTRAR: Transicion(de={E.NUEVO}, a=E.REGISTRADO, rol={Rol.MESA_DE_PARTES, Rol.IMPORTADOR},
+                            avisa="registrada", verbo=_("Registrar solicitud"), hecho=_("Solicitud registrada")),
+    A.OBSERVAR: Transicion(de={*SIN_DECIDIR}, a=E.OBSERVADO, rol={Rol.INSPECTOR}, avisa="observada", motivada=True,
+                           verbo=_("Observar"), hecho=_("Expediente observado")),
+    A.RESPONDER: Transicion(de={E.OBSERVADO}, a=DONDE_ESTABA, rol={Rol.IMPORTADOR, Rol.MESA_DE_PARTES},
+                            avisa="respondida", verbo=_("Responder la observación"),
+                            hecho=_("Observación respondida")),
+    A.ABANDONAR: Transicion(de={E.OBSERVADO}, a=E.ABANDONADO, rol={Rol.JEFE_DE_PUESTO}, avisa="abandonado",
+                            motivada=True, verbo=_("Declarar el abandono"), hecho=_("Expediente en abandono")),
+    A.DESISTIR: Transicion(de={*SIN_DECIDIR, E.OBSERVADO}, a=E.DESISTIDO, rol={Rol.IMPORTADOR, Rol.JEFE_DE_PUESTO},
+                           avisa="desistido", motivada=True, verbo=_("Registrar el desistimiento"),
+                           hecho=_("Desistimiento")),
+    A.ANULAR: Transicion(de={*SIN_DECIDIR, E.OBSERVADO}, a=E.ANULADO, rol={Rol.IMPORTADOR, Rol.JEFE_DE_PUESTO},
+                         avisa="anulado", motivada=True, verbo=_("Anular"), hecho=_("Expediente anulado")),
+    A.TRASLADAR: Transicion(de={*ABIERTOS}, a=None, rol={Rol.JEFE_DE_PUESTO}, verbo=_("Ofrecer el traslado"),
+                            hecho=_("Traslado ofrecido a otro puesto")),
+    A.ACEPTAR_TRASLADO: Transicion(de={*ABIERTOS}, a=None, rol={Rol.JEFE_DE_PUESTO}, avisa="trasladado",
+                                   verbo=_("Aceptar el traslado"), hecho=_("Traslado aceptado")),
+    A.RECHAZAR_TRASLADO: Transicion(de={*ABIERTOS}, a=None, rol={Rol.JEFE_DE_PUESTO},
+                                    verbo=_("Rechazar el traslado"), hecho=_("Traslado rechazado")),
+    A.CAMBIAR_AGENTE: Transicion(de={*ABIERTOS, *TERMINADOS}, a=None, rol={Rol.MESA_DE_PARTES}, avisa="agente_cambiado",
+                                 verbo=_("Cambiar de agente"), hecho=_("Agente de aduana cambiado")),
+    A.CERRAR: Transicion(de={E.DICTAMINADO, E.EN_MEDIDA}, a=E.CERRADO, rol={Rol.INSPECTOR, Rol.SISTEMA},
+                         avisa="cerrado", verbo=_("Cerrar expediente"), hecho=_("Expediente cerrado")),
+    A.REABRIR: Transicion(de={E.CERRADO}, a=E.RESULTADO_EMITIDO, rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA},
+                          avisa="reabierto", motivada=True, verbo=_("Reabrir para dictaminar"),
+                          hecho=_("Expediente reabierto para dictaminar de nuevo")),
+    A.REABRIR_INSPECCION: Transicion(de={E.CERRADO}, a=E.EN_INSPECCION, rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA},
+                                     avisa="reabierto", motivada=True, verbo=_("Reabrir para inspeccionar"),
+                                     hecho=_("Expediente reabierto para inspeccionar de nuevo")),
 }  # fmt: skip
 
 PARTIDA: Mapping[str, Transicion] = {
     A.PROGRAMAR: Transicion(de={E.REGISTRADO}, a=None, rol={Rol.INSPECTOR}, avisa="programada",
                             verbo=_("Programar inspección"), hecho=_("Inspección programada")),
+    A.NO_PRESENTADA: Transicion(de={E.REGISTRADO}, a=None, rol={Rol.INSPECTOR}, avisa="no_presentada",
+                                verbo=_("No se presentó"), hecho=_("Carga no presentada a la inspección")),
     A.INSPECCIONAR: Transicion(de={E.REGISTRADO}, a=E.EN_INSPECCION, rol={Rol.INSPECTOR}, avisa="inspeccionada",
                                verbo=_("Registrar inspección"), hecho=_("Inspección realizada")),
     A.TOMAR_MUESTRA: Transicion(de={E.EN_INSPECCION, E.EN_LABORATORIO}, a=None, rol={Rol.INSPECTOR},
                                 verbo=_("Tomar muestra"), hecho=_("Muestra tomada")),
-    A.ENVIAR: Transicion(de={E.EN_INSPECCION}, a=E.EN_LABORATORIO, rol={Rol.INSPECTOR}, avisa="enviada",
-                         verbo=_("Enviar al laboratorio"), hecho=_("Muestras enviadas al laboratorio")),
+    # From the laboratory too: a sample taken while others are there goes to join them.
+    A.ENVIAR: Transicion(de={E.EN_INSPECCION, E.EN_LABORATORIO}, a=E.EN_LABORATORIO, rol={Rol.INSPECTOR},
+                         avisa="enviada", verbo=_("Enviar al laboratorio"), hecho=_("Muestras enviadas al laboratorio")),
     A.EMITIR: Transicion(de={E.EN_LABORATORIO}, a=E.RESULTADO_EMITIDO, rol={Rol.SISTEMA}, avisa="informe_emitido",
-                         verbo=_("Emitir resultado"), hecho=_("Informe de ensayo emitido")),
-    A.VOLVER_A_MUESTREAR: Transicion(de={E.EN_LABORATORIO}, a=E.EN_INSPECCION, rol={Rol.SISTEMA},
+                         aun={E.OBSERVADO}, verbo=_("Emitir resultado"), hecho=_("Informe de ensayo emitido")),
+    A.VOLVER_A_MUESTREAR: Transicion(de={E.EN_LABORATORIO}, a=E.EN_INSPECCION, rol={Rol.SISTEMA}, aun={E.OBSERVADO},
                                      verbo=_("Volver a muestrear"), hecho=_("Falta una nueva toma de muestra")),
     A.DICTAMINAR: Transicion(de={E.RESULTADO_EMITIDO}, a=E.DICTAMINADO, rol={Rol.INSPECTOR}, avisa="dictamen",
                              verbo=_("Dictaminar"), hecho=_("Dictamen emitido")),
@@ -68,10 +119,17 @@ PARTIDA: Mapping[str, Transicion] = {
     A.ORDENAR_MEDIDA: Transicion(de={E.DICTAMINADO}, a=E.EN_MEDIDA, rol={Rol.INSPECTOR}, avisa="medida_ordenada",
                                  verbo=_("Ordenar medida"), hecho=_("Medida ordenada")),
     A.CUMPLIR_MEDIDA: Transicion(de={E.EN_MEDIDA}, a=E.DICTAMINADO, rol={Rol.INSPECTOR}, avisa="medida_cumplida",
-                                 verbo=_("Registrar cumplimiento"), hecho=_("Medida cumplida")),
+                                 aun={E.CERRADO}, verbo=_("Registrar cumplimiento"), hecho=_("Medida cumplida")),
     A.REINSPECCIONAR: Transicion(de={E.EN_MEDIDA}, a=E.EN_INSPECCION, rol={Rol.INSPECTOR}, avisa="medida_cumplida",
                                  verbo=_("Cumplida: tomar nueva muestra"),
                                  hecho=_("Medida cumplida, con nueva toma")),
+    A.REABRIR: Transicion(de={E.DICTAMINADO, E.EN_MEDIDA}, a=E.RESULTADO_EMITIDO, rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA},
+                          motivada=True, verbo=_("Reabrir para dictaminar"),
+                          hecho=_("Partida reabierta para dictaminar de nuevo")),
+    A.REABRIR_INSPECCION: Transicion(de={E.DICTAMINADO, E.EN_MEDIDA}, a=E.EN_INSPECCION,
+                                     rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA}, motivada=True,
+                                     verbo=_("Reabrir para inspeccionar"),
+                                     hecho=_("Partida reabierta para inspeccionar de nuevo")),
 }  # fmt: skip
 
 TABLAS: dict[str, Mapping[str, Transicion]] = {"expediente": EXPEDIENTE, "partida": PARTIDA}
@@ -82,16 +140,36 @@ TARDANZA_SIN_MOTIVO = timedelta(hours=24)
 def permite(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, Transicion]) -> bool:
     """Whether `usuario` could do `accion` on `objeto` now: what the buttons ask."""
     transicion = tabla[accion]
-    return objeto.estado in transicion.de and _rol_alcanza(transicion, usuario, objeto)
+    return (
+        objeto.estado in transicion.de
+        and not _caso_detiene(transicion, objeto)
+        and _rol_alcanza(transicion, usuario, objeto, accion)
+    )
 
 
 def exigir(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, Transicion]) -> None:
     """Refuse, before a form is even shown, what `permite` denies: RolImpide first, then EstadoImpide."""
     transicion = tabla[accion]
-    if not _rol_alcanza(transicion, usuario, objeto):
+    if not _rol_alcanza(transicion, usuario, objeto, accion):
         raise RolImpide(_("«%(verbo)s» no corresponde a su rol o a su puesto.") % {"verbo": transicion.verbo})
+    _exigir_estado(transicion, objeto)
+
+
+def _exigir_estado(transicion: Transicion, objeto: Any) -> None:
     if objeto.estado not in transicion.de:
         raise _fuera_de_estado(transicion, objeto)
+    if _caso_detiene(transicion, objeto):
+        raise _fuera_de_estado(transicion, objeto.expediente)
+
+
+def _caso_detiene(transicion: Transicion, objeto: Any) -> bool:
+    """Whether the case stops its line: observed, it waits for the importer; ended, nothing more happens to it.
+
+    The laboratory's objects go on: a sample on the road arrives whatever became of the case.
+    """
+    if not isinstance(objeto, Partida):
+        return False
+    return objeto.expediente.estado in {Estado.OBSERVADO, *TERMINADOS} - set(transicion.aun)
 
 
 def _fuera_de_estado(transicion: Transicion, objeto: Any) -> EstadoImpide:
@@ -101,12 +179,16 @@ def _fuera_de_estado(transicion: Transicion, objeto: Any) -> EstadoImpide:
     )
 
 
-def _rol_alcanza(transicion: Transicion, usuario: Usuario, objeto: Any) -> bool:
+def _rol_alcanza(transicion: Transicion, usuario: Usuario, objeto: Any, accion: str) -> bool:
     suyos = transicion.roles_de_personas & set(usuario.roles)
     if not usuario.is_active or not suyos:
         return False
     if suyos <= ROLES_DE_PUESTO | {Rol.MESA_DE_PARTES}:
         puesto = objeto.puesto_id if isinstance(objeto, Expediente) else objeto.expediente.puesto_id
+        if accion in (Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO):
+            # The one act on a case that belongs to another post: the one it was offered to.
+            ofrecido = objeto.traslado_ofrecido
+            puesto = ofrecido.a_puesto_id if ofrecido else None
         return usuario.puestos.filter(pk=puesto).exists()
     return True
 
@@ -129,9 +211,10 @@ def avanzar(
     """The only way anything moves: lock, check state, role and hour, write, log, owe the notices.
 
     `objeto`: an Expediente, or anything with `expediente` and `estado`; it is read anew under the lock,
-    and `cambios` are the fields to write with the state. `ocurrio_en`: what the person says, never in the
-    future nor before the object's previous act; more than 24 h back needs a motive. `datos`: what the
-    log keeps besides. Raises EstadoImpide (409), RolImpide (403), DatoInvalido (back to the form).
+    and `cambios` are the fields to write with the state. Without `actor`, `origen` says whether the importer
+    acts or the system. `ocurrio_en`: what the person says, never in the future nor before the object's
+    previous act; more than 24 h back needs a motive. `datos`: what the log keeps besides.
+    Raises EstadoImpide (409), RolImpide (403), DatoInvalido (back to the form).
     After any of them the Python object may hold what was not stored: do not reuse it.
     """
     transicion = tabla[accion]
@@ -143,27 +226,25 @@ def avanzar(
     else:
         objeto.refresh_from_db()
         objeto.expediente = expediente
-    if objeto.estado not in transicion.de:
-        raise _fuera_de_estado(transicion, objeto)
+    _exigir_estado(transicion, objeto)
     if actor is None:
-        if Rol.SISTEMA not in transicion.rol:
+        if (Rol.IMPORTADOR if origen == Evento.Origen.IMPORTADOR else Rol.SISTEMA) not in transicion.rol:
             raise RolImpide(_("Este acto necesita a una persona."))
-    elif not _rol_alcanza(transicion, actor, objeto):
+    elif not _rol_alcanza(transicion, actor, objeto, accion):
         raise RolImpide(_("«%(verbo)s» no corresponde a su rol o a su puesto.") % {"verbo": transicion.verbo})
     momento = _hora_valida(objeto, ocurrio_en, tabla=tabla, motivo=motivo, texto=texto)
     if transicion.motivada:
         exigir_motivo(accion, motivo, texto)
 
     antes, despues = objeto.estado, transicion.a if transicion.a is not None else objeto.estado
+    if despues == DONDE_ESTABA:
+        despues = _la_mas_lenta(expediente)
     for campo, valor in (cambios or {}).items():
         setattr(objeto, campo, valor)
     campos = set(cambios or {})
     if despues != antes or objeto.estado_desde is None:
         objeto.estado, objeto.estado_desde = despues, momento
         campos |= {"estado", "estado_desde"}
-        if isinstance(objeto, Partida):
-            objeto.vence_en = vencimiento(objeto)
-            campos.add("vence_en")
     if campos:
         objeto.save(update_fields=campos)
     evento = bitacora.anotar(
@@ -179,7 +260,14 @@ def avanzar(
         texto=texto,
         datos=datos,
     )
-    if isinstance(objeto, Expediente | Partida) and despues != Estado.CERRADO:
+    # Deadlines come after the entry: the log says when the clock stood still.
+    if isinstance(objeto, Partida):
+        objeto.vence_en = vencimiento(objeto)
+        objeto.save(update_fields=["vence_en"])
+        _mostrar_la_mas_lenta(expediente, momento)
+    elif isinstance(objeto, Expediente):
+        if Estado.OBSERVADO in (antes, despues) or accion == Accion.ACEPTAR_TRASLADO:
+            _recalcular_plazos(expediente)
         _mostrar_la_mas_lenta(expediente, momento)
     if transicion.avisa:
         suya = objeto if isinstance(objeto, Partida) else partida
@@ -187,16 +275,34 @@ def avanzar(
     return evento
 
 
+def _la_mas_lenta(expediente: Expediente) -> str:
+    estados = set(expediente.partidas.values_list("estado", flat=True))
+    return next((estado for estado in ORDEN_DE_PARTIDAS if estado in estados), expediente.estado)
+
+
 def _mostrar_la_mas_lenta(expediente: Expediente, momento: datetime) -> None:
-    """Give the case the state of its slowest line and the nearest of its lines' deadlines."""
-    partidas = list(expediente.partidas.values_list("estado", "vence_en"))
-    estados = {estado for estado, _vence in partidas}
-    plazos = [vence for _estado, vence in partidas if vence]
-    lenta = next((estado for estado in ORDEN_DE_PARTIDAS if estado in estados), expediente.estado)
-    if lenta != expediente.estado:
-        expediente.estado, expediente.estado_desde = lenta, momento
-    expediente.vence_en = min(plazos, default=None)
+    """Give the case the state of its slowest line and the nearest of its lines' deadlines.
+
+    A case that stands still or has ended keeps its own state: its lines speak again when it goes on.
+    """
+    if expediente.estado in ORDEN_DE_PARTIDAS:
+        lenta = _la_mas_lenta(expediente)
+        if lenta != expediente.estado:
+            expediente.estado, expediente.estado_desde = lenta, momento
+        expediente.vence_en = expediente.partidas.aggregate(primero=models.Min("vence_en"))["primero"]
+    elif expediente.estado == Estado.OBSERVADO and (observacion := expediente.observacion):
+        expediente.vence_en = fin_del_dia(observacion.vence_en)
+    else:
+        expediente.vence_en = None
     expediente.save(update_fields=["estado", "estado_desde", "vence_en"])
+
+
+def _recalcular_plazos(expediente: Expediente) -> None:
+    """Set the deadlines of all lines anew: the clock stopped or went on, or another post's terms rule now."""
+    for partida in expediente.partidas.select_related("producto"):
+        partida.expediente = expediente
+        partida.vence_en = vencimiento(partida)
+        partida.save(update_fields=["vence_en"])
 
 
 def _hora_valida(

@@ -40,6 +40,10 @@ class Estado(models.TextChoices):
     EN_MEDIDA = "en_medida", _("Medida en curso")
     DICTAMINADO = "dictaminado", _("Dictaminado")
     CERRADO = "cerrado", _("Cerrado")
+    OBSERVADO = "observado", _("Observado")
+    ABANDONADO = "abandonado", _("En abandono")
+    DESISTIDO = "desistido", _("Desistido")
+    ANULADO = "anulado", _("Anulado")
 
 
 # From slowest to fastest: the case shows the first of these that one of its lines is in.
@@ -51,7 +55,10 @@ ORDEN_DE_PARTIDAS = (
     Estado.EN_MEDIDA,
     Estado.DICTAMINADO,
 )
-ABIERTOS = ORDEN_DE_PARTIDAS
+# Before the last decision: while some line is still to be decided.
+SIN_DECIDIR = (Estado.REGISTRADO, Estado.EN_INSPECCION, Estado.EN_LABORATORIO, Estado.RESULTADO_EMITIDO)
+ABIERTOS = (*ORDEN_DE_PARTIDAS, Estado.OBSERVADO)
+TERMINADOS = (Estado.CERRADO, Estado.ABANDONADO, Estado.DESISTIDO, Estado.ANULADO)
 
 
 # ── Catalogues ────────────────────────────────────────────────────────────────────────────────────
@@ -266,6 +273,11 @@ class Expediente(models.Model):
     lugar = models.CharField(_("lugar donde está la carga"), max_length=120, blank=True)
     declaraciones = models.TextField(_("declaraciones adicionales"), blank=True)
 
+    # Annulled because another case, which goes on, stands for the same consignment.
+    duplicado_de = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="duplicados")
+    # Loaded from the spreadsheets of before: its times are what they said, so indicators may leave it out.
+    migrado = models.BooleanField(_("migrado"), default=False, editable=False)
+
     # The form's own key: a double click or a retry of the same form makes one case.
     envio = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     # Head of the log's chain: what a deleted tail would contradict.
@@ -292,7 +304,7 @@ class Expediente(models.Model):
                 fields=["puesto", "vence_en"],
                 name="expediente_abierto",
                 include=["estado", "id"],
-                condition=~Q(estado=Estado.CERRADO),
+                condition=~Q(estado__in=TERMINADOS),
             ),
             models.Index(fields=["pfi"], name="expediente_pfi"),
             models.Index(fields=["suce"], name="expediente_suce"),
@@ -318,6 +330,15 @@ class Expediente(models.Model):
     @property
     def abierto(self) -> bool:
         return self.estado in ABIERTOS
+
+    @property
+    def observacion(self) -> Observacion | None:
+        """The observation that waits for its answer, if any."""
+        return self.observaciones.filter(respondida_en=None, sin_efecto_en=None).first()
+
+    @property
+    def traslado_ofrecido(self) -> Traslado | None:
+        return self.traslados.filter(resuelto_en=None).select_related("a_puesto", "de_puesto").first()
 
 
 class Partida(models.Model):
@@ -346,6 +367,8 @@ class Partida(models.Model):
     documentaria = models.CharField(_("verificación documentaria"), max_length=12, choices=Inspeccion, blank=True)
     identidad = models.CharField(_("verificación de identidad"), max_length=12, choices=Inspeccion, blank=True)
     fisica = models.CharField(_("inspección física"), max_length=12, choices=Inspeccion, blank=True)
+    # The cargo was not there when the inspector came: the clock waits until a new hour is set.
+    no_presentada_en = models.DateTimeField(_("no presentada"), null=True, blank=True)
 
     objects = ConsultaPartida.as_manager()
 
@@ -411,6 +434,68 @@ class Adjunto(models.Model):
 
     def __str__(self) -> str:
         return self.nombre
+
+
+class Observacion(models.Model):
+    """What the inspector objects to, and the importer's answer. While it is open the clock stands still."""
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="observaciones")
+    puntos = models.TextField(_("qué falta o qué hay que corregir"), help_text=_("Un punto por línea."))
+    vence_en = models.DateField(_("responder hasta"))
+    observada_en = models.DateTimeField()
+    observada_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    recordada_en = models.DateTimeField(null=True, blank=True)
+    respondida_en = models.DateTimeField(null=True, blank=True)
+    respuesta = models.TextField(_("respuesta"), blank=True)
+    adjuntos = models.ManyToManyField(Adjunto, blank=True, related_name="observaciones")
+    # Ended without an answer: the case was abandoned, withdrawn or annulled.
+    sin_efecto_en = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("observación")
+        verbose_name_plural = _("observaciones")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["expediente"],
+                condition=Q(respondida_en__isnull=True, sin_efecto_en__isnull=True),
+                name="observacion_una_abierta",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.expediente}: {self.puntos.splitlines()[0] if self.puntos else ''}"
+
+    @property
+    def lista(self) -> list[str]:
+        return [punto.strip() for punto in self.puntos.splitlines() if punto.strip()]
+
+
+class Traslado(models.Model):
+    """A case offered by a post to another; accepted, the other one has it. Both go on reading it."""
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="traslados")
+    de_puesto = models.ForeignKey(Puesto, models.PROTECT, related_name="+")
+    a_puesto = models.ForeignKey(Puesto, models.PROTECT, related_name="+", verbose_name=_("puesto de destino"))
+    ofrecido_en = models.DateTimeField()
+    ofrecido_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    causa = models.TextField(_("por qué"), blank=True)
+    resuelto_en = models.DateTimeField(null=True, blank=True)
+    aceptado = models.BooleanField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("traslado")
+        verbose_name_plural = _("traslados")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["expediente"], condition=Q(resuelto_en__isnull=True), name="traslado_uno_ofrecido"
+            ),
+            models.CheckConstraint(condition=~Q(de_puesto=F("a_puesto")), name="traslado_a_otro_puesto"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.expediente}: {self.de_puesto.codigo} → {self.a_puesto.codigo}"
 
 
 # ── The log ───────────────────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Q
 
-from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
+from senasa.models import ROLES_DE_PUESTO, Puesto, Rol, Usuario
 
 # Who works for every post.
 VEN_TODO = (Rol.DIRECCION, Rol.ATENCION, Rol.ADMINISTRADOR, Rol.DIRECTOR)
@@ -19,8 +20,15 @@ def _alcance(usuario: Usuario, camino: str) -> Q | None:
     if usuario.tiene(*VEN_TODO):
         return Q()
     if usuario.tiene(*ROLES_DE_PUESTO, Rol.MESA_DE_PARTES):
-        return Q(**{f"{camino}puesto__in": usuario.puestos.all()})
+        puestos = usuario.puestos.all()
+        return Q(**{f"{camino}puesto__in": puestos}) | Q(**{f"{camino}pk__in": _trasladados(puestos)})
     return None
+
+
+def _trasladados(puestos: models.QuerySet[Puesto]) -> models.QuerySet:
+    """Cases that were offered by or to those posts: a transfer is read at both ends."""
+    traslados = apps.get_model("expedientes", "Traslado").objects
+    return traslados.filter(Q(de_puesto__in=puestos) | Q(a_puesto__in=puestos)).values("expediente")
 
 
 class ConsultaDelCaso(models.QuerySet):

@@ -11,6 +11,13 @@ def barrer_documentos() -> None:
     documentos.barrer()
 
 
+@shared_task(name="expedientes.tasks.recordar_observaciones", expires=3000)
+def recordar_observaciones() -> None:
+    from . import incidencias
+
+    incidencias.recordar_observaciones()
+
+
 @shared_task(name="expedientes.tasks.cerrar_listos", expires=240)
 def cerrar_listos() -> None:
     from . import services

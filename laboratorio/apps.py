@@ -8,4 +8,8 @@ class LaboratorioConfig(AppConfig):
 
     def ready(self) -> None:
         # Its tables join those of the case: the log reads its verbs from them, and so do the buttons.
-        from . import lifecycle  # noqa: F401
+        from expedientes.incidencias import AL_TERMINAR
+
+        from . import lifecycle, services  # noqa: F401
+
+        AL_TERMINAR.append(services.soltar)

@@ -19,6 +19,8 @@ class Accion(models.TextChoices):
     ENVIAR = "enviar"
     RECIBIR = "recibir"
     RECHAZAR = "rechazar"
+    PERDER = "perder"
+    ANULAR_MUESTRA = "anular_muestra"
     COMENZAR = "comenzar"
     COMPLETAR = "completar"
     RETOMAR = "retomar"
@@ -36,6 +38,7 @@ class Accion(models.TextChoices):
     EMITIR = "emitir"
     FALLAR = "fallar"
     REABRIR = "reabrir"
+    ANULAR = "anular"
 
 
 A, M, N, I = Accion, EstadoMuestra, EstadoAnalisis, EstadoInforme  # noqa: E741
@@ -47,6 +50,10 @@ MUESTRA: Mapping[str, Transicion] = {
                           verbo=_("Recibir"), hecho=_("Muestra recibida")),
     A.RECHAZAR: Transicion(de={M.ENVIADA, M.RECIBIDA}, a=M.RECHAZADA, rol={Rol.RECEPCION}, motivada=True,
                            verbo=_("Rechazar"), hecho=_("Muestra rechazada")),
+    A.PERDER: Transicion(de={M.ENVIADA, M.RECIBIDA}, a=M.PERDIDA, rol={Rol.RECEPCION}, motivada=True,
+                         verbo=_("Dar por perdida"), hecho=_("Muestra perdida")),
+    A.ANULAR_MUESTRA: Transicion(de={M.TOMADA}, a=M.ANULADA, rol={Rol.INSPECTOR, Rol.SISTEMA}, motivada=True,
+                                 verbo=_("Anular la muestra"), hecho=_("Muestra anulada")),
     A.COMENZAR: Transicion(de={M.RECIBIDA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
                            verbo=_("Comenzar análisis"), hecho=_("Análisis de la muestra comenzado")),
     A.COMPLETAR: Transicion(de={M.EN_ANALISIS}, a=M.ANALIZADA, rol={Rol.SISTEMA},
@@ -68,8 +75,9 @@ ANALISIS: Mapping[str, Transicion] = {
                             verbo=_("Completar"), hecho=_("Verificación completa")),
     A.REVERTIR: Transicion(de={N.REGISTRADO, N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.ANALISTA, Rol.VERIFICADOR},
                            motivada=True, verbo=_("Revertir"), hecho=_("Reversión autoaprobada")),
-    A.CANCELAR: Transicion(de={N.PENDIENTE, N.ASIGNADO, N.EN_PROCESO}, a=N.CANCELADO, rol={Rol.SISTEMA},
-                           verbo=_("Cancelar"), hecho=_("Análisis cancelado: muestra rechazada")),
+    A.CANCELAR: Transicion(de={N.PENDIENTE, N.ASIGNADO, N.EN_PROCESO, N.REGISTRADO}, a=N.CANCELADO,
+                           rol={Rol.DIRECTOR, Rol.SISTEMA}, motivada=True,
+                           verbo=_("Cancelar"), hecho=_("Análisis cancelado")),
 }  # fmt: skip
 
 INFORME: Mapping[str, Transicion] = {
@@ -89,6 +97,9 @@ INFORME: Mapping[str, Transicion] = {
                          verbo=_("Fallar"), hecho=_("Firma fallida")),
     A.REABRIR: Transicion(de={I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA}, a=I.BORRADOR,
                           rol={Rol.SISTEMA}, verbo=_("Reabrir"), hecho=_("Informe de nuevo en elaboración")),
+    A.ANULAR: Transicion(de={I.BORRADOR, I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA},
+                         a=I.ANULADO, rol={Rol.SISTEMA},
+                         verbo=_("Dejar sin efecto"), hecho=_("Informe sin efecto: no queda nada que informar")),
 }  # fmt: skip
 
 TABLAS.update({"muestra": MUESTRA, "analisis": ANALISIS, "informe": INFORME})

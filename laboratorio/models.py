@@ -22,6 +22,12 @@ class EstadoMuestra(models.TextChoices):
     EN_ANALISIS = "en_analisis", _("En análisis")
     ANALIZADA = "analizada", _("Analizada")
     RECHAZADA = "rechazada", _("Rechazada")
+    PERDIDA = "perdida", _("Perdida")
+    ANULADA = "anulada", _("Anulada")
+
+
+# Of these nothing is left to analyse.
+MUESTRAS_SIN_EFECTO = (EstadoMuestra.RECHAZADA, EstadoMuestra.PERDIDA, EstadoMuestra.ANULADA)
 
 
 class EstadoAnalisis(models.TextChoices):
@@ -41,6 +47,7 @@ class EstadoInforme(models.TextChoices):
     FIRMANDO = "firmando", _("Firmando")
     FIRMA_FALLIDA = "firma_fallida", _("Firma fallida")
     EMITIDO = "emitido", _("Emitido")
+    ANULADO = "anulado", _("Sin efecto")
 
 
 class Valor(models.TextChoices):
@@ -202,6 +209,8 @@ class Informe(models.Model):
     huella = models.CharField(max_length=64, blank=True)
     reclamo_hasta = models.DateTimeField(null=True, blank=True)
     falla = models.TextField(blank=True)
+    # Issued on an early positive, the rest of its analyses cancelled.
+    parcial = models.BooleanField(default=False)
     documento = models.OneToOneField(Documento, models.PROTECT, null=True, blank=True)
 
     objects = ConsultaInforme.as_manager()

@@ -22,6 +22,7 @@ from expedientes.firma import CertificadoInutil, cargar_certificado, firmar
 from expedientes.lifecycle import PARTIDA, avanzar
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Documento, Estado, Evento, Expediente, Partida, Plaga
+from expedientes.services import ronda_desde
 from senasa import reloj, timbre
 from senasa.models import Rol, Usuario
 from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
@@ -125,7 +126,7 @@ def enviar(
     _bloquear(partida)
     muestras = list(partida.muestras.filter(estado=EstadoMuestra.TOMADA))
     partida.refresh_from_db()
-    if partida.estado == Estado.EN_INSPECCION and not muestras:
+    if partida.estado in PARTIDA[AccionCaso.ENVIAR].de and not muestras:
         raise EstadoImpide(_("Primero tome la muestra: no hay ninguna por enviar."))
     if not ensayos:
         raise DatoInvalido({"ensayos": _("Marque al menos un análisis.")})
@@ -209,24 +210,116 @@ def rechazar(
 ) -> Evento:
     """Refuse a sample. † Its analyses are cancelled; with no live sample left, the line goes back to the post."""
     _bloquear(muestra)
-    evento = avanzar(
-        muestra, Accion.RECHAZAR, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en
-    )
+    return _dejar_sin_efecto(muestra, Accion.RECHAZAR, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
+
+
+@transaction.atomic
+def perder(*, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None) -> Evento:
+    """Give up a sample that was lost. † As with a refused one, the line may have to be sampled again."""
+    _bloquear(muestra)
+    return _dejar_sin_efecto(muestra, Accion.PERDER, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
+
+
+def _dejar_sin_efecto(
+    muestra: Muestra, accion: str, *, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None
+) -> Evento:
+    evento = avanzar(muestra, accion, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
     for analisis in muestra.analisis.filter(estado__in=ANALISIS[Accion.CANCELAR].de):
-        avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, actor=None)
-    partida = muestra.partida
-    # Neither one that never left the post nor one of an earlier round, already reported, keeps the line waiting.
-    vivas = partida.muestras.exclude(estado__in=[EstadoMuestra.TOMADA, EstadoMuestra.RECHAZADA]).exclude(
-        solicitud__informe__estado=EstadoInforme.EMITIDO
-    )
-    if not vivas.exists():
-        avanzar(
-            partida, AccionCaso.VOLVER_A_MUESTREAR, tabla=PARTIDA, actor=None,
-            datos={"muestra": muestra.numero, "motivo": motivo},
-        )  # fmt: skip
-    elif muestra.solicitud:
-        _cerrar_si_completo(muestra.solicitud.informe)
+        avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, actor=None, motivo="muestra-sin-efecto", texto=texto)
+    if muestra.solicitud:
+        _seguir(muestra.solicitud, por=muestra.numero)
     return evento
+
+
+@transaction.atomic
+def anular_muestra(
+    *, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
+) -> Evento:
+    """Annul a sample that has not left the post. †"""
+    return avanzar(
+        muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en
+    )
+
+
+def _seguir(solicitud: SolicitudAnalisis, *, por: str) -> None:
+    """What follows when analyses of `solicitud` fell away: its report is complete, or has nothing left to say.
+
+    The line goes back to the post when no sample of its round is left, or on when the reports that remain are
+    all out. `por`: what it happened through, for the log.
+    """
+    informe = Informe.objects.get(solicitud=solicitud)
+    if solicitud.analisis.exclude(estado=EstadoAnalisis.CANCELADO).exists():
+        _cerrar_si_completo(informe)
+        return
+    if informe.estado in INFORME[Accion.ANULAR].de:
+        avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
+    partida = Partida.objects.select_related("expediente").get(pk=solicitud.partida_id)
+    if partida.estado != Estado.EN_LABORATORIO or not partida.expediente.abierto:
+        return
+    desde = ronda_desde(partida)
+    informes = Informe.objects.filter(solicitud__partida=partida).exclude(estado=EstadoInforme.ANULADO)
+    if desde:
+        informes = informes.filter(solicitud__enviada_en__gte=desde)
+    if not informes.exists():
+        avanzar(partida, AccionCaso.VOLVER_A_MUESTREAR, tabla=PARTIDA, actor=None, datos={"muestra": por})
+    elif not informes.exclude(estado=EstadoInforme.EMITIDO).exists():
+        avanzar(partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None, datos={})
+
+
+def soltar(expediente: Expediente, evento: Evento) -> None:
+    """Leave the open work of a case that ended before its decision: nobody tests for nothing, nothing is signed."""
+    sin_efecto = {"actor": None, "motivo": "caso-terminado", "texto": str(evento)}
+    for analisis in Analisis.objects.filter(expediente=expediente, estado__in=ANALISIS[Accion.CANCELAR].de):
+        avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, **sin_efecto)
+    for informe in Informe.objects.filter(expediente=expediente, estado__in=INFORME[Accion.ANULAR].de):
+        avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
+    for muestra in Muestra.objects.filter(expediente=expediente, estado=EstadoMuestra.TOMADA):
+        avanzar(muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, **sin_efecto)
+
+
+# ── Cancelling, and the report on an early positive ───────────────────────────────────────────────
+
+
+@transaction.atomic
+def cancelar(
+    *, analisis: Analisis, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
+) -> Evento:
+    """Cancel an analysis that will not be finished. † Never one whose result says there is something."""
+    _bloquear(analisis)
+    analisis.refresh_from_db()
+    resultado = analisis.resultado
+    if resultado and resultado.valor != Valor.NEGATIVO:
+        raise EstadoImpide(_("%(analisis)s no es negativo: verifíquelo o reviértalo.") % {"analisis": analisis})
+    evento = avanzar(
+        analisis, Accion.CANCELAR, tabla=ANALISIS, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en
+    )
+    _completar_muestra(analisis)
+    _seguir(SolicitudAnalisis.objects.get(pk=analisis.solicitud_id), por=str(analisis.muestra))
+    return evento
+
+
+@transaction.atomic
+def emitir_parcial(
+    *, informe: Informe, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
+) -> int:
+    """Let the report go out on a verified positive: the rest of its analyses is cancelled. † How many were.
+
+    It still waits for the director's signature, as everything that is not plainly negative.
+    """
+    _bloquear(informe)
+    informe.refresh_from_db()
+    if informe.estado != EstadoInforme.BORRADOR:
+        raise EstadoImpide(_("El informe %(informe)s ya no está en elaboración.") % {"informe": informe})
+    suyos = Analisis.objects.filter(solicitud=informe.solicitud_id)
+    hallados = Resultado.objects.filter(analisis__in=suyos, vigente=True, valor=Valor.POSITIVO)
+    if not hallados.filter(analisis__estado=EstadoAnalisis.VERIFICADO).exists():
+        raise EstadoImpide(_("Un informe parcial se apoya en un positivo ya verificado, y todavía no hay ninguno."))
+    informe.parcial = True
+    informe.save(update_fields=["parcial"])
+    abiertos = list(suyos.filter(estado__in=ANALISIS[Accion.CANCELAR].de))
+    for analisis in abiertos:
+        cancelar(analisis=analisis, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
+    return len(abiertos)
 
 
 # ── The bench ─────────────────────────────────────────────────────────────────────────────────────
@@ -329,12 +422,17 @@ def verificar(
     Verificacion.objects.create(resultado=resultado, verificador=actor, ocurrio_en=evento.ocurrio_en)
     if resultado.verificaciones.count() >= analisis.metodo.verificaciones:
         avanzar(analisis, Accion.COMPLETAR, tabla=ANALISIS, actor=None, cambios={"verificado_en": evento.ocurrio_en})
-        muestra = Muestra.objects.get(pk=analisis.muestra_id)
-        quedan = muestra.analisis.exclude(estado__in=[EstadoAnalisis.VERIFICADO, EstadoAnalisis.CANCELADO])
-        if not quedan.exists() and muestra.estado == EstadoMuestra.EN_ANALISIS:
-            avanzar(muestra, Accion.COMPLETAR, tabla=MUESTRA, actor=None)
+        _completar_muestra(analisis)
         _cerrar_si_completo(Informe.objects.get(solicitud=analisis.solicitud_id))
     return evento
+
+
+def _completar_muestra(analisis: Analisis) -> None:
+    """Its sample is analysed when nothing of it is left on the bench."""
+    muestra = Muestra.objects.get(pk=analisis.muestra_id)
+    quedan = muestra.analisis.exclude(estado__in=[EstadoAnalisis.VERIFICADO, EstadoAnalisis.CANCELADO])
+    if not quedan.exists() and muestra.estado == EstadoMuestra.EN_ANALISIS:
+        avanzar(muestra, Accion.COMPLETAR, tabla=MUESTRA, actor=None)
 
 
 def impedimento_de_verificar(analisis: Analisis, resultado: Resultado, actor: Usuario) -> str:
@@ -608,10 +706,9 @@ def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emit
         informe, Accion.EMITIR, tabla=INFORME, actor=None, datos={"sha256": preparado.sha256, "firma": documento.firma},
         cambios={"documento": documento, "reclamo_hasta": None},
     )  # fmt: skip
-    por_emitir = Informe.objects.filter(
-        solicitud__partida=partida, solicitud__muestras__in=partida.muestras.exclude(estado=EstadoMuestra.RECHAZADA)
-    ).exclude(estado=EstadoInforme.EMITIDO)
-    if not por_emitir.exists():
+    abiertos = Informe.objects.filter(solicitud__partida=partida)
+    abiertos = abiertos.exclude(estado__in=[EstadoInforme.EMITIDO, EstadoInforme.ANULADO])
+    if not abiertos.exists() and partida.estado == Estado.EN_LABORATORIO:
         avanzar(
             partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None,
             datos={"informe": informe.numero, "firma": documento.firma},

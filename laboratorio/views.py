@@ -23,8 +23,7 @@ from expedientes.lifecycle import PARTIDA, permite
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Evento, Expediente, Motivo, Partida
 from expedientes.plazos import semaforo
-from expedientes.views import decide
-from senasa import reloj
+from senasa import escrito, reloj
 from senasa.models import ROLES_DE_LABORATORIO, Rol
 from senasa.palabras import duracion
 from senasa.permisos import con_rol
@@ -595,7 +594,9 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
         "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=informe.expediente_id).exists(),
         "puede_firmar": informe.estado != EstadoInforme.EN_GRACIA
         and permite(informe, Accion.FIRMAR, request.user, tabla=INFORME),
-        "retener": FormularioRetener() if permite(informe, Accion.RETENER, request.user, tabla=INFORME) else None,
+        "retener": FormularioRetener(escrito.recuperar(request, reverse("informe_retener", args=[numero])))
+        if permite(informe, Accion.RETENER, request.user, tabla=INFORME)
+        else None,
         "reversibles": _reversibles(request, analisis, informe),
     }
     return render(request, "laboratorio/informe.html", contexto)
@@ -603,7 +604,6 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
 
 @formulario
 @con_rol(Rol.DIRECTOR)
-@decide
 def informe_firmar(request: HttpRequest, numero: str) -> HttpResponse:
     informe = _informe(request, numero)
     return atender(
@@ -626,6 +626,7 @@ def informe_firmar(request: HttpRequest, numero: str) -> HttpResponse:
                 _("Si el certificado no sirve, nada sale: queda en «firma fallida» con su causa."),
             ],
         },
+        decide=True,
     )
 
 

@@ -51,7 +51,7 @@ def revocar_de(*, referencia: str, correo: str) -> None:
     """Kill the live link of an address to an object, and take back the mails that would still carry it."""
     vivos = Enlace.objects.filter(referencia=referencia, correo=correo, revocado_en=None)
     Notificacion.objects.filter(enlace__in=vivos, estado=Notificacion.Estado.PENDIENTE).update(
-        estado=Notificacion.Estado.CANCELADA, error="El correo se corrigió antes de enviarlo."
+        estado=Notificacion.Estado.CANCELADA, error="El enlace se retiró antes de enviarlo."
     )
     vivos.update(revocado_en=timezone.now())
 
@@ -61,3 +61,8 @@ def vencer(*, referencia: str, dentro_de: timedelta) -> None:
     Enlace.objects.filter(referencia=referencia, revocado_en=None, vence_en=None).update(
         vence_en=timezone.now() + dentro_de
     )
+
+
+def prolongar(*, referencia: str) -> None:
+    """Let the object's live links last again without end: its story goes on."""
+    Enlace.objects.filter(referencia=referencia, revocado_en=None).exclude(vence_en=None).update(vence_en=None)

@@ -27,3 +27,12 @@ def sumar_habiles(desde: datetime, dias: int, feriados: frozenset[date]) -> date
         if es_habil(dia, feriados):
             dias -= 1
     return timezone.make_aware(datetime.combine(dia, time(23, 59, 59)))
+
+
+def habiles_entre(desde: datetime, hasta: datetime, feriados: frozenset[date]) -> int:
+    """How many business days end after `desde` and up to `hasta`: 0 within one day."""
+    dia, fin, cuenta = timezone.localdate(desde), timezone.localdate(hasta), 0
+    while dia < fin:
+        dia += timedelta(days=1)
+        cuenta += es_habil(dia, feriados)
+    return cuenta

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
+# Where an interrupted case goes back to: no state of its own, but that of its slowest line.
+DONDE_ESTABA = "donde_estaba"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transicion:
     """One act of a life cycle.
 
-    `de`: the states it may start from. `a`: the state it leads to; None keeps the state.
+    `de`: the states it may start from. `a`: the state it leads to; None keeps the state, DONDE_ESTABA takes a
+    case back to that of its lines. `aun`: the states of a stopped or ended case in which its line may do it still.
     `rol`: who may do it (`Rol.SISTEMA` and `Rol.IMPORTADOR` stand for no user at all).
     `avisa`: the notice it owes, or "" for none. `motivada`: it needs a coded motive and a text (†).
     `verbo`: what the button says; `hecho`: what the log says.
@@ -30,6 +35,7 @@ class Transicion:
     hecho: StrOrPromise
     avisa: str = ""
     motivada: bool = False
+    aun: frozenset[str] | set[str] = frozenset()
 
     @property
     def roles_de_personas(self) -> set[str]:

@@ -15,17 +15,34 @@ from senasa.models import ROLES_DE_PERSONAS, Rol
 from senasa.transicion import EstadoImpide, RolImpide
 from tests.builders import crear_caso, personas
 
+SIN_DECIDIR = {"registrado", "en_inspeccion", "en_laboratorio", "resultado_emitido"}
+ABIERTOS = SIN_DECIDIR | {"en_medida", "dictaminado", "observado"}
+TERMINADOS = {"cerrado", "abandonado", "desistido", "anulado"}
 # act: (states it starts from, where it leads, who) — "=" keeps the state; "sistema" is nobody's button.
 ESPERADO = {
     "expediente": {
-        "registrar": ({""}, "registrado", {"mesa_de_partes"}),
-        "cerrar": ({"dictaminado"}, "cerrado", {"inspector", "sistema"}),
+        "registrar": ({""}, "registrado", {"mesa_de_partes", "importador"}),
+        "observar": (SIN_DECIDIR, "observado", {"inspector"}),
+        "responder": ({"observado"}, "donde_estaba", {"importador", "mesa_de_partes"}),
+        "abandonar": ({"observado"}, "abandonado", {"jefe_de_puesto"}),
+        "desistir": (SIN_DECIDIR | {"observado"}, "desistido", {"importador", "jefe_de_puesto"}),
+        "anular": (SIN_DECIDIR | {"observado"}, "anulado", {"importador", "jefe_de_puesto"}),
+        "trasladar": (ABIERTOS, "=", {"jefe_de_puesto"}),
+        "aceptar_traslado": (ABIERTOS, "=", {"jefe_de_puesto"}),
+        "rechazar_traslado": (ABIERTOS, "=", {"jefe_de_puesto"}),
+        "cambiar_agente": (ABIERTOS | TERMINADOS, "=", {"mesa_de_partes"}),
+        # From en_medida only while what is left is a post-entry quarantine.
+        "cerrar": ({"dictaminado", "en_medida"}, "cerrado", {"inspector", "sistema"}),
+        "reabrir": ({"cerrado"}, "resultado_emitido", {"jefe_de_puesto", "sistema"}),
+        "reabrir_inspeccion": ({"cerrado"}, "en_inspeccion", {"jefe_de_puesto", "sistema"}),
     },
     "partida": {
         "programar": ({"registrado"}, "=", {"inspector"}),
+        "no_presentada": ({"registrado"}, "=", {"inspector"}),
         "inspeccionar": ({"registrado"}, "en_inspeccion", {"inspector"}),
         "tomar_muestra": ({"en_inspeccion", "en_laboratorio"}, "=", {"inspector"}),
-        "enviar": ({"en_inspeccion"}, "en_laboratorio", {"inspector"}),
+        # From en_laboratorio too: a sample taken there would otherwise never travel (README, Decisions).
+        "enviar": ({"en_inspeccion", "en_laboratorio"}, "en_laboratorio", {"inspector"}),
         "emitir": ({"en_laboratorio"}, "resultado_emitido", {"sistema"}),
         "volver_a_muestrear": ({"en_laboratorio"}, "en_inspeccion", {"sistema"}),
         "dictaminar": ({"resultado_emitido"}, "dictaminado", {"inspector"}),
@@ -33,11 +50,15 @@ ESPERADO = {
         "ordenar_medida": ({"dictaminado"}, "en_medida", {"inspector"}),
         "cumplir_medida": ({"en_medida"}, "dictaminado", {"inspector"}),
         "reinspeccionar": ({"en_medida"}, "en_inspeccion", {"inspector"}),
+        "reabrir": ({"dictaminado", "en_medida"}, "resultado_emitido", {"jefe_de_puesto", "sistema"}),
+        "reabrir_inspeccion": ({"dictaminado", "en_medida"}, "en_inspeccion", {"jefe_de_puesto", "sistema"}),
     },
     "muestra": {
         "enviar": ({"tomada"}, "enviada", {"inspector"}),
         "recibir": ({"enviada"}, "recibida", {"recepcion"}),
         "rechazar": ({"enviada", "recibida"}, "rechazada", {"recepcion"}),
+        "perder": ({"enviada", "recibida"}, "perdida", {"recepcion"}),
+        "anular_muestra": ({"tomada"}, "anulada", {"inspector", "sistema"}),
         "comenzar": ({"recibida"}, "en_analisis", {"sistema"}),
         "completar": ({"en_analisis"}, "analizada", {"sistema"}),
         "retomar": ({"analizada"}, "en_analisis", {"sistema"}),
@@ -49,7 +70,7 @@ ESPERADO = {
         "verificar": ({"registrado"}, "=", {"verificador"}),
         "completar": ({"registrado"}, "verificado", {"sistema"}),
         "revertir": ({"registrado", "verificado"}, "en_proceso", {"analista", "verificador"}),
-        "cancelar": ({"pendiente", "asignado", "en_proceso"}, "cancelado", {"sistema"}),
+        "cancelar": ({"pendiente", "asignado", "en_proceso", "registrado"}, "cancelado", {"director", "sistema"}),
     },
     "informe": {
         "cerrar_fisico": ({"borrador"}, "cerrado", {"sistema"}),
@@ -60,11 +81,22 @@ ESPERADO = {
         "emitir": ({"firmando"}, "emitido", {"sistema"}),
         "fallar": ({"firmando"}, "firma_fallida", {"sistema"}),
         "reabrir": ({"cerrado", "en_gracia", "por_firmar", "firmando", "firma_fallida"}, "borrador", {"sistema"}),
+        "anular": (
+            {"borrador", "cerrado", "en_gracia", "por_firmar", "firmando", "firma_fallida"}, "anulado", {"sistema"}
+        ),
     },
 }
-MOTIVADAS = {("partida", "dictaminar_sin_muestra"), ("muestra", "rechazar"), ("analisis", "revertir")}
+MOTIVADAS = {
+    ("expediente", "observar"), ("expediente", "abandonar"), ("expediente", "desistir"), ("expediente", "anular"),
+    ("expediente", "reabrir"), ("expediente", "reabrir_inspeccion"), ("partida", "dictaminar_sin_muestra"),
+    ("partida", "reabrir"), ("partida", "reabrir_inspeccion"), ("muestra", "rechazar"), ("muestra", "perder"),
+    ("muestra", "anular_muestra"), ("analisis", "revertir"), ("analisis", "cancelar"),
+}  # fmt: skip
 AVISAN = {
-    "registrar": "registrada", "programar": "programada", "inspeccionar": "inspeccionada", "enviar": "enviada",
+    "registrar": "registrada", "observar": "observada", "responder": "respondida", "abandonar": "abandonado",
+    "desistir": "desistido", "anular": "anulado", "aceptar_traslado": "trasladado",
+    "cambiar_agente": "agente_cambiado", "reabrir": "reabierto", "reabrir_inspeccion": "reabierto",
+    "no_presentada": "no_presentada", "programar": "programada", "inspeccionar": "inspeccionada", "enviar": "enviada",
     "emitir": "informe_emitido", "dictaminar": "dictamen", "dictaminar_sin_muestra": "dictamen",
     "ordenar_medida": "medida_ordenada", "cumplir_medida": "medida_cumplida", "reinspeccionar": "medida_cumplida",
     "cerrar": "cerrado",
@@ -112,7 +144,10 @@ def test_every_state_act_and_role(rol):
     for objeto, actos in ESPERADO.items():
         for estado in ESTADOS[objeto]:
             for accion, (desde, _a, roles) in actos.items():
-                caso = SimpleNamespace(estado=estado, expediente=SimpleNamespace(puesto_id=puesto.pk))
+                ofrecido = SimpleNamespace(a_puesto_id=puesto.pk)
+                caso = SimpleNamespace(
+                    estado=estado, expediente=SimpleNamespace(puesto_id=puesto.pk), traslado_ofrecido=ofrecido
+                )
                 puede = permite(caso, accion, usuario, tabla=TABLAS[objeto])
                 assert puede == (estado in desde and rol.value in roles), (objeto, estado, accion, rol)
 
