@@ -30,6 +30,7 @@ from .archivos import ArchivoNuevo
 from .firma import CertificadoInutil, cargar_certificado, firmar
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir_motivo
 from .models import (
+    ABIERTOS,
     Adjunto,
     AgenteAduana,
     Contenedor,
@@ -81,7 +82,7 @@ def posibles_duplicados(*, certificado: str, dam: str, suce: str) -> list[Expedi
 @transaction.atomic
 def registrar(
     *,
-    actor: Usuario,
+    actor: Usuario | None,
     puesto: Puesto,
     importador: Importador,
     partidas: Sequence[PartidaNueva],
@@ -94,8 +95,8 @@ def registrar(
 ) -> Expediente:
     """Register an inspection request and owe the importer the link. The same `envio` makes one case.
 
-    `importador` and `agente` may be new, not yet saved. `datos`: the other fields of Expediente (pfi,
-    certificado, transporte, pais_exportacion, …).
+    Without `actor` it is the importer's own, from the public form. `importador` and `agente` may be new, not
+    yet saved. `datos`: the other fields of Expediente (pfi, certificado, transporte, pais_exportacion, …).
     """
     if not partidas:
         raise DatoInvalido({"partidas": _("Agregue al menos una partida.")})
@@ -107,8 +108,8 @@ def registrar(
             **datos,
             "numero": f"{puesto.codigo}-{envio.hex[:12]}",
             "puesto": puesto,
-            "importador": _guardada(importador),
-            "agente": _guardada(agente) if agente else None,
+            "importador": guardar_persona(importador),
+            "agente": guardar_persona(agente) if agente else None,
         },
     )
     if not nuevo:
@@ -132,12 +133,13 @@ def registrar(
         Contenedor.objects.bulk_create(
             Contenedor(partida=partida, numero=numero, precinto=precinto) for numero, precinto in pedida.contenedores
         )
-    guardados = [_guardar_adjunto(expediente, archivo, actor) for archivo in adjuntos]
+    guardados = [guardar_adjunto(expediente, archivo, actor) for archivo in adjuntos]
     avanzar(
         expediente,
         Accion.REGISTRAR,
         tabla=EXPEDIENTE,
         actor=actor,
+        origen="" if actor else Evento.Origen.IMPORTADOR,
         ocurrio_en=ocurrio_en,
         texto=texto,
         datos={"partidas": len(partidas), "adjuntos": [adjunto.sha256 for adjunto in guardados]},
@@ -145,7 +147,7 @@ def registrar(
     return expediente
 
 
-def _guardada(persona: Importador | AgenteAduana) -> Any:
+def guardar_persona(persona: Importador | AgenteAduana) -> Any:
     """The person on record with that document; two clerks who enter the same new one at once make one."""
     if persona.pk:
         return persona
@@ -157,7 +159,7 @@ def _guardada(persona: Importador | AgenteAduana) -> Any:
     )[0]
 
 
-def _guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuario | None) -> Adjunto:
+def guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuario | None) -> Adjunto:
     adjunto = Adjunto(
         expediente=expediente,
         nombre=archivo.nombre,
@@ -195,7 +197,23 @@ def programar(
         ocurrio_en=ocurrio_en,
         texto=texto,
         datos={"cita_en": cita_en.isoformat(), "terminal": terminal},
-        cambios={"cita_en": cita_en, "terminal": terminal},
+        cambios={"cita_en": cita_en, "terminal": terminal, "no_presentada_en": None},
+    )
+
+
+def no_presentada(*, partida: Partida, actor: Usuario, texto: str = "", ocurrio_en: datetime | None = None) -> Evento:
+    """The cargo was not there to be inspected: its clock stands still until a new hour is set."""
+    if partida.cita_en is None:
+        raise EstadoImpide(_("%(partida)s no tiene una inspección programada.") % {"partida": partida})
+    return avanzar(
+        partida,
+        Accion.NO_PRESENTADA,
+        tabla=PARTIDA,
+        actor=actor,
+        ocurrio_en=ocurrio_en,
+        texto=texto,
+        datos={"cita": partida.cita_en.isoformat()},
+        cambios={"cita_en": None, "no_presentada_en": ocurrio_en or reloj.ahora()},
     )
 
 
@@ -221,16 +239,30 @@ def inspeccionar(
         ocurrio_en=ocurrio_en,
         texto=texto,
         datos=revisiones,
-        cambios=revisiones,
+        cambios={**revisiones, "no_presentada_en": None},
     )
 
 
 # ── The decision ──────────────────────────────────────────────────────────────────────────────────
 
 
+def ronda_desde(partida: Partida) -> datetime | None:
+    """When the line's present round of sampling began; None for the first one.
+
+    After a treatment, or a reopening, what was found before says nothing of the goods as they are now.
+    """
+    vueltas = Evento.objects.filter(
+        expediente=partida.expediente_id, objeto="partida", objeto_id=partida.pk,
+        accion__in=[Accion.REINSPECCIONAR, Accion.REABRIR_INSPECCION],
+    )  # fmt: skip
+    return vueltas.order_by("n").values_list("registrado_en", flat=True).last()
+
+
 def informes_vigentes(partida: Partida) -> list[Documento]:
-    """The reports in force that a decision on the line would rest on."""
-    return list(partida.documentos.filter(tipo=Documento.Tipo.INFORME, estado=Documento.Estado.VIGENTE))
+    """The reports in force that a decision on the line would rest on: those of its present round."""
+    informes = partida.documentos.filter(tipo=Documento.Tipo.INFORME, estado=Documento.Estado.VIGENTE)
+    desde = ronda_desde(partida)
+    return list(informes.filter(emitido_en__gt=desde) if desde else informes)
 
 
 @transaction.atomic
@@ -348,6 +380,7 @@ def emitir_riv(*, dictamen_id: int) -> Documento | None:
         dictamen = Dictamen.objects.select_related("partida").get(pk=dictamen_id)
         if dictamen.riv_id:
             return None
+        anteriores = dictamen.partida.documentos.filter(tipo=Documento.Tipo.RIV, reemplazado_por=None)
         dictamen.riv = documentos.publicar_documento(
             preparado=preparado,
             tipo=Documento.Tipo.RIV,
@@ -358,6 +391,8 @@ def emitir_riv(*, dictamen_id: int) -> Documento | None:
             cvd=cvd,
             firma=Documento.Firma.INSTITUCION,
             emitido_en=emitido_en,
+            reemplaza=anteriores.order_by("-id").first(),
+            causa=str(_("Nuevo dictamen de la misma partida.")) if anteriores else "",
         )
         dictamen.riv_falla = ""
         dictamen.save(update_fields=["riv", "riv_falla"])
@@ -451,7 +486,7 @@ def cumplir_medida(
     medida.cumplida_en = ocurrio_en or reloj.ahora()
     medida.acta = acta
     if evidencia:
-        medida.evidencia = _guardar_adjunto(partida.expediente, evidencia, actor)
+        medida.evidencia = guardar_adjunto(partida.expediente, evidencia, actor)
     medida.save()
     avanzar(
         partida,
@@ -471,6 +506,9 @@ def pendientes_de_cierre(expediente: Expediente) -> list[str]:
     for partida in expediente.partidas.select_related("producto"):
         nombre = _("partida %(orden)s (%(producto)s)") % {"orden": partida.orden, "producto": partida.producto}
         dictamen = partida.dictamen
+        medida = partida.medida_pendiente
+        if medida and medida.tipo == Medida.Tipo.POSENTRADA and dictamen and dictamen.riv_id:
+            continue  # it goes on for months: the case closes and the quarantine is followed by itself
         if partida.estado == Estado.EN_MEDIDA:
             faltan.append(_("%(partida)s: cumplir la medida ordenada") % {"partida": nombre})
         elif partida.estado != Estado.DICTAMINADO or dictamen is None:
@@ -489,7 +527,7 @@ def cerrar(
     """Close a case whose lines are all decided and which owes nothing."""
     Expediente.objects.select_for_update().get(pk=expediente.pk)
     faltan = pendientes_de_cierre(expediente)
-    if faltan and Expediente.objects.get(pk=expediente.pk).estado != Estado.CERRADO:
+    if faltan and Expediente.objects.get(pk=expediente.pk).estado in EXPEDIENTE[Accion.CERRAR].de:
         raise EstadoImpide(_("Todavía no se puede cerrar. Falta: %(faltan)s.") % {"faltan": "; ".join(faltan)})
     evento = avanzar(
         expediente, Accion.CERRAR, tabla=EXPEDIENTE, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
@@ -503,7 +541,13 @@ def cerrar_listos() -> int:
     """Close, as the system, the cases that have owed nothing for `CIERRE_AUTOMATICO_HORAS`."""
     limite = reloj.ahora() - timedelta(hours=settings.CIERRE_AUTOMATICO_HORAS)
     sin_riv = Dictamen.objects.filter(partida__expediente=OuterRef("pk"), riv=None)
-    listos = Expediente.objects.filter(estado=Estado.DICTAMINADO, estado_desde__lt=limite).exclude(Exists(sin_riv))
+    en_curso = Medida.objects.filter(dictamen__partida__expediente=OuterRef("pk"), cumplida_en=None)
+    listos = (
+        Expediente.objects.filter(estado__in=EXPEDIENTE[Accion.CERRAR].de, estado_desde__lt=limite)
+        .exclude(Exists(sin_riv))
+        .exclude(Exists(en_curso.exclude(tipo=Medida.Tipo.POSENTRADA)))
+        .order_by("estado_desde")
+    )
     cerrados = 0
     for expediente in listos[:200]:
         if pendientes_de_cierre(expediente):
@@ -529,9 +573,7 @@ def corregir_correo(*, expediente: Expediente, actor: Usuario, correo: str) -> N
     anterior = importador.correo.lower()
     if correo == anterior:
         raise DatoInvalido({"correo": _("Es el correo que ya está registrado.")})
-    suyos = Expediente.objects.filter(importador=importador).filter(
-        Q(pk=expediente.pk) | Q(estado__in=[e for e in Estado if e != Estado.CERRADO])
-    )
+    suyos = Expediente.objects.filter(importador=importador).filter(Q(pk=expediente.pk) | Q(estado__in=ABIERTOS))
     casos = list(suyos.order_by("id").select_for_update())
     importador.correo = correo
     importador.save(update_fields=["correo"])

@@ -3,6 +3,8 @@
 Without `MODO=demo` production rules hold, and a missing or weak secret stops the start.
 """
 
+import os
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,6 +81,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_filters",
     "django_htmx",
@@ -95,9 +99,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "senasa.idioma.middleware",
-    # Deny by default: a public view says @login_not_required.
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "senasa.sesiones.Ingreso",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -136,7 +139,14 @@ DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c jit=off
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # In the database, because rate limits must count over all processes and outlive a broker.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# Django's 300 entries would soon throw out somebody's limits, or the text that waits for a sign-in.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
@@ -201,11 +211,63 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PROXIES", default=0 if DEMO else 1)
+SEGUNDO_FACTOR = env.bool("SEGUNDO_FACTOR", default=not DEMO)  # whoever has none must set one up first
+MFA_ADAPTER = "senasa.cuentas.AdaptadorDeSegundoFactor"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "SENASA"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # an administrator wrote the address
 
-SESSION_COOKIE_AGE = 12 * 60 * 60  # a shift
+
+
+def por_grupo(nombre: str) -> dict[str, list[str]]:
+    """`grupo-a=inspector,grupo-b=jefe_de_puesto`: what each group of the identity provider gives, maybe several."""
+    mapa: dict[str, list[str]] = {}
+    for par in env.list(nombre, default=[]):
+        grupo, igual, destino = (parte.strip() for parte in par.rpartition("="))
+        if not grupo or not destino:
+            raise ImproperlyConfigured(f"{nombre} es una lista «grupo=valor,grupo=valor»; no se entiende «{par}».")
+        mapa.setdefault(grupo, []).append(destino)
+    return mapa
+
+
+# An identity provider (OpenID Connect); without OIDC_SERVIDOR nobody sees a trace of it.
+OIDC_SERVIDOR = env("OIDC_SERVIDOR", default="").rstrip("/")
+OIDC_NOMBRE = env("OIDC_NOMBRE", default="") or "la cuenta institucional"
+OIDC_GRUPOS = env("OIDC_GRUPOS", default="") or "groups"
+OIDC_ROLES = por_grupo("OIDC_ROLES")
+OIDC_PUESTOS = por_grupo("OIDC_PUESTOS")
+OIDC_DISCIPLINAS = por_grupo("OIDC_DISCIPLINAS")
+# The `amr` or `acr` values of the provider that count as a second factor; with none, our own is asked for.
+OIDC_SEGUNDO_FACTOR = env.list("OIDC_SEGUNDO_FACTOR", default=[])
+if OIDC_SERVIDOR and not DEMO and not OIDC_SERVIDOR.startswith("https://"):
+    # allauth trusts the token because it came over TLS from the provider itself (OpenID Connect Core 3.1.3.7).
+    raise ImproperlyConfigured("OIDC_SERVIDOR debe ser https://.")
+if OIDC_SERVIDOR and not (env("OIDC_CLIENTE", default="") and OIDC_ROLES):
+    raise ImproperlyConfigured("Con OIDC_SERVIDOR hacen falta OIDC_CLIENTE y OIDC_ROLES.")
+SOCIALACCOUNT_ADAPTER = "senasa.oidc.AdaptadorDelProveedor"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = (
+    {
+        "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
+            "SCOPE": env("OIDC_ALCANCES", default="openid profile email").split(),
+            "APPS": [
+                {
+                    "provider_id": "institucion",
+                    "name": OIDC_NOMBRE,
+                    "client_id": env("OIDC_CLIENTE"),
+                    "secret": env("OIDC_SECRETO", default=""),
+                    "settings": {"server_url": OIDC_SERVIDOR},
+                }
+            ],
+        }
+    }
+    if OIDC_SERVIDOR
+    else {}
+)
+
+SESSION_COOKIE_AGE = 12 * 60 * 60  # a shift, counted from the sign-in (senasa/sesiones.py)
+CSRF_FAILURE_VIEW = "senasa.sesiones.csrf_rechazado"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -230,7 +292,8 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
-        "form-action": ["'self'"],
+        # The sign-in's form is sent on to the identity provider, and browsers judge that too.
+        "form-action": ["'self'", *(["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVIDOR))] if OIDC_SERVIDOR else [])],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }
@@ -271,6 +334,19 @@ LABORATORIO_DIRECCION = env("LABORATORIO_DIRECCION", default="La Molina, Lima, P
 # How many histories `make run` loads into an empty demonstration.
 DEMO_EXPEDIENTES = env.int("DEMO_EXPEDIENTES", default=80)
 CIERRE_AUTOMATICO_HORAS = env.int("CIERRE_AUTOMATICO_HORAS", default=4)
+
+# Watching over it
+
+VERSION = env("VERSION", default="") or tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+# Daily backups go there when it is named; the key encrypts them and is kept elsewhere.
+RESPALDO_CARPETA = env("RESPALDO_CARPETA", default="")
+RESPALDO_CLAVE = env("RESPALDO_CLAVE", default="")
+RESPALDO_CONSERVAR = max(1, env.int("RESPALDO_CONSERVAR", default=14))
+RESPALDO_HORA = env.int("RESPALDO_HORA", default=2)
+# Who may read /metrics says it as «Authorization: Bearer …»; without one there is no such page.
+METRICAS_CLAVE = env("METRICAS_CLAVE", default="")
+if METRICAS_CLAVE and len(METRICAS_CLAVE) < 20:
+    raise ImproperlyConfigured("METRICAS_CLAVE es corta: ponga 20 caracteres al azar o más.")
 
 # Background work
 
@@ -321,6 +397,9 @@ CELERY_BEAT_SCHEDULE = {
         "laboratorio.tasks.barrer_informes": 5,
         "expedientes.tasks.barrer_documentos": 5,
         "expedientes.tasks.cerrar_listos": 300,
+        "senasa.tasks.latir": 15,
+        "senasa.tasks.respaldar_si_toca": 900,
+        "expedientes.tasks.recordar_observaciones": 3600,
     }.items()
 }
 

@@ -110,9 +110,9 @@ def mundo(certificado, tmp_path):
     cerrado = crear_caso("cerrado", importador=crear_importador(1))
     documento = cerrado.expediente.documentos.get(tipo="informe")
     from expedientes.archivos import del_certificado
-    from expedientes.services import _guardar_adjunto
+    from expedientes.services import guardar_adjunto
 
-    adjunto = _guardar_adjunto(abierto.expediente, del_certificado("cert.xml", b"<x/>"), None)
+    adjunto = guardar_adjunto(abierto.expediente, del_certificado("cert.xml", b"<x/>"), None)
     enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
     argumentos: dict[str, list[Any]] = {
         "": [],
