@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from expedientes import services
 from expedientes.actos import devolver
 from expedientes.models import Expediente
-from senasa import reloj
+from senasa import escrito, reloj
 from senasa.models import Puesto, Rol
 from senasa.permisos import con_rol
 from senasa.transicion import DatoInvalido, RolImpide
@@ -185,7 +185,7 @@ def atencion_corregir_correo(request: HttpRequest, numero: str) -> HttpResponse:
     objeto = get_object_or_404(
         Expediente.objects.visibles_para(request.user).select_related("importador"), numero=numero
     )
-    form = FormularioDeCorreo(request.POST or None)
+    form = FormularioDeCorreo(request.POST or escrito.recuperar(request))
     if request.method == "POST" and form.is_valid():
         try:
             services.corregir_correo(expediente=objeto, actor=request.user, correo=form.cleaned_data["correo"])
@@ -212,7 +212,7 @@ def atencion_corregir_correo(request: HttpRequest, numero: str) -> HttpResponse:
                 _("Envía al correo nuevo un enlace por cada expediente abierto."),
             ],
         },
-        status=422 if form.is_bound else 200,
+        status=422 if request.method == "POST" else 200,
     )
 
 

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from senasa import cuentas, escrito
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide, Transicion
 
 from . import avisos
@@ -35,24 +36,31 @@ def atender(
     plantilla: str = "acto.html",
     inicial: dict[str, Any] | None = None,
     contexto: dict[str, Any] | None = None,
+    decide: bool = False,
 ) -> HttpResponse:
     """GET shows the form of `accion` on `objeto`; POST calls `hacer(**cleaned_data)` and goes back to the case.
 
     `formulario` is called with data and files when posted, with nothing otherwise (bind its own arguments by
     `functools.partial`); `inicial` is what it starts with. `que_hara`: what the button will do, in sentences.
-    `volver`: where to go afterwards, the case unless told. A refused act answers 403 (role), 409 (state, with
-    what happened meanwhile) or the form again with everything typed and the reason beside its field.
+    `volver`: where to go afterwards, the case unless told. `decide`: the act decides or signs, so whoever may do it
+    is asked again who he is. What was typed before a sign-in comes back to be confirmed. A refused act answers 403
+    (role), 409 (state, with what happened meanwhile) or the form again with everything typed and the reason beside
+    its field.
     """
     transicion = tabla[accion]
     expediente = objeto if isinstance(objeto, Expediente) else objeto.expediente
     volver = volver or reverse("expediente", args=[expediente.numero])
     try:
         exigir(objeto, accion, request.user, tabla=tabla)
+        if decide and cuentas.debe_confirmar(request):
+            return cuentas.confirmar(request)
         if request.method == "POST":
             form = formulario(request.POST, request.FILES)
             if form.is_valid() and _hecho(form, hacer):
                 messages.success(request, _mensaje(transicion, expediente))
                 return redirect(volver)
+        elif escrito_antes := escrito.recuperar(request):
+            form = formulario(escrito_antes)
         else:
             form = formulario(initial={**(inicial or {}), "visto": expediente.eventos})
     except RolImpide as error:
@@ -73,7 +81,7 @@ def atender(
             "volver": volver,
             **(contexto or {}),
         },
-        status=422 if form.is_bound else 200,
+        status=422 if request.method == "POST" else 200,
     )
 
 

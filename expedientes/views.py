@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Any
 
-from allauth.account.authentication import get_authentication_records
-from allauth.account.decorators import reauthentication_required
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import Form
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from senasa import escrito
 from senasa.models import Rol
 from senasa.transicion import ActoRechazado, DatoInvalido
 
@@ -58,9 +56,12 @@ def expediente_nuevo(request: HttpRequest) -> HttpResponse:
     """Mesa de partes enters a request, from nothing or from an ePhyto already read."""
     if not request.user.tiene(Rol.MESA_DE_PARTES):
         raise PermissionDenied(_("Registrar solicitudes corresponde a mesa de partes."))
-    ficha = request.POST.get("ephyto") or request.GET.get("ephyto", "")
+    antes = escrito.recuperar(request)
+    ficha = (antes or request.POST).get("ephyto") or request.GET.get("ephyto", "")
     origen = prellenado.recuperar(ficha, request.user) if ficha else None
     leido = prellenado.prellenar(leer(origen[2])) if origen else None
+    if antes is not None:
+        return _tal_como_estaba(request, antes, leido)
     if request.method != "POST":
         form, partidas = _formularios_vacios(request, leido, ficha if origen else "")
         if ficha and not origen:
@@ -69,7 +70,7 @@ def expediente_nuevo(request: HttpRequest) -> HttpResponse:
     form = forms.FormularioSolicitud(request.POST, usuario=request.user)
     partidas = forms.Partidas(request.POST)
     if "agregar" in request.POST:
-        return _con_otra_partida(request, leido)
+        return _tal_como_estaba(request, request.POST, leido, mas=1)
     valido = form.is_valid() & partidas.is_valid()
     if ficha and not origen:
         # The same form sent twice: the first one registered the case and took the file.
@@ -146,11 +147,12 @@ def _formularios_vacios(
     )
 
 
-def _con_otra_partida(request: HttpRequest, leido: prellenado.Prellenado | None) -> HttpResponse:
-    """One more empty row, for browsers without JavaScript: everything typed comes back, unjudged."""
-    datos = request.POST
+def _tal_como_estaba(
+    request: HttpRequest, datos: QueryDict, leido: prellenado.Prellenado | None, *, mas: int = 0
+) -> HttpResponse:
+    """Everything typed comes back, unjudged, with `mas` empty rows: for browsers without JavaScript."""
     habia = datos.get("partidas-TOTAL_FORMS", "")
-    total = min(int(habia[:4]) + 1 if habia.isdecimal() else 1, forms.MAX_PARTIDAS)
+    total = min(int(habia[:4]) + mas if habia.isdecimal() else 1, forms.MAX_PARTIDAS)
     campos = [*forms.FormularioPartida.base_fields, "DELETE"]
     filas = [{campo: datos.get(f"partidas-{n}-{campo}", "") for campo in campos} for n in range(total)]
     form = forms.FormularioSolicitud(initial=datos.dict(), usuario=request.user)
@@ -247,6 +249,22 @@ def partida_programar(request: HttpRequest, numero: str, orden: int) -> HttpResp
 
 
 @acto
+def partida_no_presentada(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
+    partida = _partida(request, numero, orden)
+    cita = partida.cita_en and timezone.localtime(partida.cita_en).strftime("%d/%m/%Y %H:%M")
+    return atender(
+        request,
+        objeto=partida,
+        accion=Accion.NO_PRESENTADA,
+        tabla=PARTIDA,
+        formulario=forms.FormularioDeActo,
+        hacer=partial(services.no_presentada, partida=partida, actor=request.user),
+        resumen=[*_resumen(partida), *([_("Cita: %(cita)s") % {"cita": cita}] if cita else [])],
+        que_hara=[_("El reloj de la partida se detiene hasta que se programe una nueva hora.")],
+    )
+
+
+@acto
 def partida_inspeccionar(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
     partida = _partida(request, numero, orden)
     return atender(
@@ -261,17 +279,7 @@ def partida_inspeccionar(request: HttpRequest, numero: str, orden: int) -> HttpR
     )
 
 
-def _hace_rato(request: HttpRequest) -> bool:
-    """Whether the person must show again who it is: no password typed in the last quarter of an hour."""
-    registros = get_authentication_records(request, request.user)
-    return not registros or time.time() - registros[-1]["at"] > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-
-
-decide = reauthentication_required(enabled=_hace_rato)
-
-
 @acto
-@decide
 def partida_dictaminar(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
     partida = _partida(request, numero, orden)
     informes = services.informes_vigentes(partida)
@@ -291,11 +299,11 @@ def partida_dictaminar(request: HttpRequest, numero: str, orden: int) -> HttpRes
         ],
         plantilla="expedientes/dictaminar.html",
         contexto={"informes": informes, "impiden": forms.impiden_ingreso(informes)},
+        decide=True,
     )
 
 
 @acto
-@decide
 def partida_dictaminar_sin_muestra(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
     partida = _partida(request, numero, orden)
     return atender(
@@ -310,6 +318,7 @@ def partida_dictaminar_sin_muestra(request: HttpRequest, numero: str, orden: int
             _("La partida se decide sin pasar por el laboratorio; el motivo queda en la bitácora."),
             _("El sistema emite y firma el RIV."),
         ],
+        decide=True,
     )
 
 

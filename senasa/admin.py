@@ -6,6 +6,12 @@ Every change to a catalogue says why, and the history keeps it beside its author
 
 from typing import Any
 
+import allauth.account.admin
+import allauth.mfa.admin
+import allauth.socialaccount.admin  # noqa: F401
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -16,12 +22,15 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
 
+from . import cuentas
 from .models import ROLES_DE_PERSONAS, DiaNoLaborable, Disciplina, Puesto, Rol, Usuario
 
 admin.site.site_header = admin.site.site_title = _("Administración: personas y catálogos")
 admin.site.index_title = _("Personas y catálogos")
 # Roles say what a person may do; a second system of permissions would say it otherwise.
 admin.site.unregister(Group)
+# Their secrets are nobody's to read, and the identity provider is set by variables.
+admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken])
 
 
 class FormularioDeCatalogo(forms.ModelForm):
@@ -102,10 +111,28 @@ class FormularioDeAlta(AdminUserCreationForm):
 
 class FormularioDeUsuario(UserChangeForm):
     roles = _campo_de_roles()
+    quitar_segundo_factor = forms.BooleanField(
+        label=_("Quitar su segundo factor"),
+        required=False,
+        help_text=_("Si perdió el teléfono o la llave. Se cierran todas sus sesiones; al ingresar pondrá otro."),
+    )
+    causa = forms.CharField(
+        label=_("Causa"),
+        required=False,
+        max_length=200,
+        help_text=_("Cómo comprobó que quien lo pide es esa persona. Queda en el historial con su nombre."),
+        widget=forms.TextInput(attrs={"size": 80}),
+    )
 
     class Meta:
         model = Usuario
         fields = "__all__"
+
+    def clean(self) -> dict[str, Any] | None:
+        datos = super().clean()
+        if self.cleaned_data.get("quitar_segundo_factor") and not self.cleaned_data.get("causa", "").strip():
+            self.add_error("causa", _("Escriba la causa."))
+        return datos
 
 
 @admin.register(Usuario)
@@ -117,12 +144,13 @@ class UsuarioAdmin(UserAdmin):
     list_display = ["username", "first_name", "last_name", "email", "ver_roles", "is_active"]
     list_filter = ["is_active", "puestos"]
     filter_horizontal = ["puestos", "disciplinas"]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["last_login", "date_joined", "ver_segundo_factor"]
     actions = None
     fieldsets = [
         (None, {"fields": ["username", "password", "is_active"]}),
         (_("Persona"), {"fields": ["first_name", "last_name", "email"]}),
         (_("Qué hace"), {"fields": ["roles", "puestos", "disciplinas"]}),
+        (_("Segundo factor"), {"fields": ["ver_segundo_factor", "quitar_segundo_factor", "causa"]}),
         (_("Fechas"), {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
@@ -135,6 +163,11 @@ class UsuarioAdmin(UserAdmin):
     def ver_roles(self, usuario: Usuario) -> str:
         return ", ".join(str(Rol(rol).label) for rol in usuario.roles)
 
+    @admin.display(description=_("tiene"))
+    def ver_segundo_factor(self, usuario: Usuario) -> str:
+        suyos = Authenticator.objects.filter(user=usuario).exclude(type=Authenticator.Type.RECOVERY_CODES)
+        return ", ".join(str(uno.get_type_display()) for uno in suyos) or str(_("Ninguno"))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Usuario]:
         return super().get_queryset(request).order_by("username")
 
@@ -142,6 +175,9 @@ class UsuarioAdmin(UserAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Usuario, form: Any, change: bool) -> None:
-        # The role opens this site; no other switch does.
-        obj.is_staff = obj.is_superuser = obj.tiene(Rol.ADMINISTRADOR)
+        obj.poner_roles(obj.roles)
         super().save_model(request, obj, form, change)
+        if change and form.cleaned_data.get("quitar_segundo_factor"):
+            cuentas.quitar_segundo_factor(obj)
+            causa = form.cleaned_data["causa"]
+            self.log_change(request, obj, _("Segundo factor quitado: %(causa)s") % {"causa": causa})

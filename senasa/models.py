@@ -1,8 +1,12 @@
 """People and places: users and their roles, border posts, disciplines, days without work."""
 
+from typing import Any
+
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -70,6 +74,8 @@ class Usuario(AbstractUser):
     )
     puestos = models.ManyToManyField(Puesto, verbose_name=_("puestos"), blank=True)
     disciplinas = models.ManyToManyField(Disciplina, verbose_name=_("disciplinas"), blank=True)
+    # Part of the seal of every session of the user: a new number ends them all.
+    sesiones = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("usuario")  # type: ignore[assignment]
@@ -82,12 +88,41 @@ class Usuario(AbstractUser):
         """Whether the user holds any of `roles`."""
         return not set(roles).isdisjoint(self.roles)
 
+    def poner_roles(self, roles: list[str]) -> None:
+        """The role opens the administration site; no other switch does."""
+        self.roles = roles
+        self.is_staff = self.is_superuser = self.tiene(Rol.ADMINISTRADOR)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Django's seal is made of the password alone."""
+        sello = salted_hmac("senasa.Usuario.sesion", f"{self.sesiones}:{self.password}", secret, algorithm="sha256")
+        return sello.hexdigest()
+
     @property
     def firma_corta(self) -> str:
         """How lists name the person: «R. Inspectora»."""
         if self.first_name and self.last_name:
             return f"{self.first_name[0]}. {self.last_name}"
         return self.username
+
+
+class Latido(models.Model):
+    """When something that must go on was last seen: scheduler, worker, backup. One row each, written over."""
+
+    nombre = models.CharField(max_length=40, primary_key=True)
+    visto_en = models.DateTimeField()
+    datos = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = _("latido")
+        verbose_name_plural = _("latidos")
+
+    def __str__(self) -> str:
+        return f"{self.nombre} {self.visto_en:%d/%m/%Y %H:%M}"
+
+    @classmethod
+    def anotar(cls, nombre: str, **datos: Any) -> None:
+        cls.objects.update_or_create(nombre=nombre, defaults={"visto_en": timezone.now(), "datos": datos})
 
 
 class DiaNoLaborable(models.Model):

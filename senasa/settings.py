@@ -219,7 +219,6 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # an administrator wrote the address
 
 
-
 def por_grupo(nombre: str) -> dict[str, list[str]]:
     """`grupo-a=inspector,grupo-b=jefe_de_puesto`: what each group of the identity provider gives, maybe several."""
     mapa: dict[str, list[str]] = {}
@@ -283,6 +282,7 @@ SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+_proveedor = urlsplit(OIDC_SERVIDOR)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -293,7 +293,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
         # The sign-in's form is sent on to the identity provider, and browsers judge that too.
-        "form-action": ["'self'", *(["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVIDOR))] if OIDC_SERVIDOR else [])],
+        "form-action": ["'self'", *(["{0.scheme}://{0.netloc}".format(_proveedor)] if _proveedor.netloc else [])],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }

@@ -142,7 +142,10 @@ def test_dictaminar_pide_la_clave_otra_vez_sin_perder_lo_escrito(
     assert client.get(url)["Location"].startswith(reverse("account_reauthenticate"))
     respuesta = client.post(url, datos_de("partida_dictaminar"))
     assert respuesta["Location"].startswith(reverse("account_reauthenticate"))
-    client.post(respuesta["Location"], {"password": "senasa-demo-2026"})
+    pagina = client.post(respuesta["Location"], {"password": "senasa-demo-2026"}, follow=True)
+    assert not Dictamen.objects.exists()
+    assert pagina.context["form"]["fundamento"].value() == "Informe negativo."
+    client.post(url, pagina.context["form"].data)
     assert Dictamen.objects.get().fundamento == "Informe negativo."
 
 
