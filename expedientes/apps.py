@@ -10,6 +10,12 @@ class ExpedientesConfig(AppConfig):
     verbose_name = _("Expedientes")
 
     def ready(self) -> None:
+        from senasa import respaldo
+
+        from . import bitacora, documentos
+
+        respaldo.ARCHIVOS.append(documentos.para_el_respaldo)
+        respaldo.RESUMENES["la bitácora"] = bitacora.cabezas
         if settings.MODO == "demo":
             salud.COMPROBACIONES["datos_demo"] = self.hay_datos_demo
 

@@ -9,9 +9,11 @@ import hashlib
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
+
+from senasa.respaldo import ArchivoDeFila
 
 from .firma import firma_integra
 from .models import Documento, Expediente, Partida
@@ -175,6 +179,12 @@ def leer(documento: Documento) -> bytes:
     if hashlib.sha256(contenido).hexdigest() != documento.sha256:
         raise ArchivoDanado(f"el archivo de {documento} no es el que se emitió")
     return contenido
+
+
+def para_el_respaldo() -> Iterator[ArchivoDeFila]:
+    """Every issued version, wherever its bytes are now; a restore puts them in the store."""
+    for documento in Documento.objects.only("numero", "version", "archivo", "sha256").order_by("pk").iterator():
+        yield ArchivoDeFila("informes", documento.archivo, documento.sha256, partial(leer, documento))
 
 
 class Veredicto(models.TextChoices):

@@ -229,6 +229,8 @@ class Guardian:
                 str(self.binarios / "postgres"), "-D", str(self.datos), "-p", str(PUERTO),
                 "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.preparar_socket()}",
                 "-c", "unix_socket_permissions=0700", "-c", "log_checkpoints=off",
+                # What people typed stays out of the log: neither the statement nor the values it clashed with.
+                "-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse",
             ],
             stdin=subprocess.DEVNULL, stdout=2, stderr=2, cwd="/", env=ENTORNO,
             pass_fds=[self.vivo], preexec_fn=atar_al_padre, start_new_session=True, **self.identidad(),

@@ -92,6 +92,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "senasa.peticiones.middleware",
     "csp.middleware.CSPMiddleware",
     "senasa.envio.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -347,6 +348,10 @@ RESPALDO_HORA = env.int("RESPALDO_HORA", default=2)
 METRICAS_CLAVE = env("METRICAS_CLAVE", default="")
 if METRICAS_CLAVE and len(METRICAS_CLAVE) < 20:
     raise ImproperlyConfigured("METRICAS_CLAVE es corta: ponga 20 caracteres al azar o más.")
+# Where the web server's processes add up what they count; prometheus-client reads the variable, not the setting.
+METRICAS = VAR / "metricas"
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(METRICAS))
+METRICAS.mkdir(parents=True, exist_ok=True)
 
 # Background work
 
@@ -403,17 +408,25 @@ CELERY_BEAT_SCHEDULE = {
     }.items()
 }
 
-# Lines carry no name, e-mail or token: what a person did is in the case log, not here.
+# How lines are written, and what they never carry: senasa/registro.py.
+_NUESTRAS = {"level": env("NIVEL_DE_REGISTRO", default="WARNING" if DEMO else "INFO")}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "linea": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
-    },
+    "formatters": {"linea": {"()": "senasa.registro.formato", "en_json": not DEMO}},
     "handlers": {"consola": {"class": "logging.StreamHandler", "formatter": "linea"}},
-    "root": {"handlers": ["consola"], "level": env("NIVEL_DE_REGISTRO", default="WARNING")},
+    "root": {"handlers": ["consola"], "level": "WARNING"},
     "loggers": {
+        "senasa": _NUESTRAS,
+        "notificaciones": _NUESTRAS,
+        "expedientes": _NUESTRAS,
+        "laboratorio": _NUESTRAS,
+        "dashboard": _NUESTRAS,
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        # What was refused is in our own line of the request; what broke is told once, with where.
+        "django.request": {"level": "ERROR"},
+        # Repeats an exception's message; senasa/celery.py tells it without.
+        "celery.app.trace": {"level": "CRITICAL"},
         # WeasyPrint and fontTools tell their whole life at INFO.
         "fontTools": {"level": "ERROR"},
         "weasyprint": {"level": "ERROR"},

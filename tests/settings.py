@@ -15,6 +15,9 @@ for _variable in ("REDIS_URL", "EMAIL_URL", "FIRMA_P12", "FIRMA_CLAVE", "FIRMA_R
     os.environ[_variable] = os.environ.get(f"PRUEBA_{_variable}", "")  # what `.env` says is not for tests
 if "VAR_DE_PRUEBAS" not in os.environ:
     os.environ["VAR_DE_PRUEBAS"] = tempfile.mkdtemp(prefix="senasa-pruebas-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
+    Path(os.environ["VAR_DE_PRUEBAS"]) / os.environ.get("PYTEST_XDIST_WORKER", "solo") / "metricas"
+)
 # Playwright runs an event loop in the test's thread, where Django would refuse the ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
@@ -24,6 +27,8 @@ from senasa.settings import VAR as VAR_DEL_PROYECTO  # noqa: E402
 
 VAR = Path(os.environ["VAR_DE_PRUEBAS"]) / os.environ.get("PYTEST_XDIST_WORKER", "solo")
 CORREOS = VAR / "correos"
+METRICAS = VAR / "metricas"
+METRICAS.mkdir(parents=True, exist_ok=True)
 FIRMA_P12 = str(VAR / "firma" / "demo.p12")
 FIRMA_RAICES = str(VAR / "firma" / "demo-raiz.pem")
 for _nombre in ("default", "adjuntos", "informes"):
