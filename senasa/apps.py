@@ -7,9 +7,10 @@ class SenasaConfig(AppConfig):
     verbose_name = _("Personas y puestos")
 
     def ready(self) -> None:
-        from allauth.mfa import signals
+        from allauth.mfa.models import Authenticator
+        from django.db.models.signals import post_delete, post_save
 
         from . import cuentas
 
-        for senal in (signals.authenticator_added, signals.authenticator_removed, signals.authenticator_reset):
-            senal.connect(cuentas.al_cambiar_un_factor)
+        post_save.connect(cuentas.al_cambiar_un_factor, sender=Authenticator)
+        post_delete.connect(cuentas.al_cambiar_un_factor, sender=Authenticator)

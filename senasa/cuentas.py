@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.adapter import DefaultAccountAdapter, get_adapter
-from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -139,12 +139,18 @@ def cerrar_sesiones(usuario: Usuario) -> None:
     usuario.refresh_from_db(fields=["sesiones"])
 
 
-def al_cambiar_un_factor(*, request: HttpRequest, user: Any, **_opciones: Any) -> None:
-    """Receives allauth's signals: a factor added, removed or renewed ends the other sessions, not this one."""
-    usuario = Usuario.objects.get(pk=user.pk)
+def al_cambiar_un_factor(*, instance: Authenticator, created: bool | None = None, **_opciones: Any) -> None:
+    """Receives the rows of factors saved and deleted: one more or one less ends the other sessions, not this one."""
+    if created is False:
+        return  # used, or given another name
+    usuario = Usuario.objects.get(pk=instance.user_id)
     cerrar_sesiones(usuario)
-    if request.user.pk == usuario.pk:
+    request = context.request
+    if request is not None and request.user.pk == usuario.pk:
         update_session_auth_hash(request, usuario)
+        if created and instance.type in FACTORES:
+            # Setting one up is a proof of it: do not ask for it again a second later.
+            record_authentication(request, usuario, "mfa", type=instance.type, reauthenticated=True)
 
 
 @transaction.atomic
