@@ -17,9 +17,9 @@ from typing import Any
 MAX_PAGINAS = 500
 MAX_PIXELES = 64_000_000  # a photo of the best telephones, at the setting that they come with
 MAX_PIXELES_EN_PDF = 200_000_000  # A4 at 1200 dpi
-MAX_NODOS = 1_000_000
-MAX_INFLADO = 1024**3  # all streams of a PDF together, images apart
-MAX_FLUJO = 256 * 1024**2  # one stream: qpdf inflates those that hold objects as soon as it opens the file
+MAX_NODOS = 300_000  # dictionaries, lists and streams
+MAX_INFLADO = 384 * 1024**2  # all streams of a PDF together, images apart
+MAX_FLUJO = 128 * 1024**2  # one stream: qpdf inflates those that hold objects as soon as it opens the file
 MAX_PERFIL = 1024**2
 
 MEMORIA = 1536 * 1024**2
@@ -84,12 +84,7 @@ def _examinar_pdf(contenido: bytes) -> tuple[dict[str, Any], bytes]:
     if cola.strip(b"\0\t\n\f\r "):
         raise Rechazo("pegado")
     try:
-        with pikepdf.open(BytesIO(contenido), attempt_recovery=False) as pdf:
-            paginas = len(pdf.pages)
-            if not paginas:
-                raise Rechazo("sin_paginas")
-            if paginas > MAX_PAGINAS:
-                raise Rechazo("paginas")
+        with pikepdf.open(BytesIO(contenido), attempt_recovery=False, inherit_page_attributes=False) as pdf:
             inflado = 0
             for objeto in _objetos(pdf):
                 _exigir_quieto(objeto)
@@ -97,6 +92,13 @@ def _examinar_pdf(contenido: bytes) -> tuple[dict[str, Any], bytes]:
                     inflado += _desinflar(objeto)
                     if inflado > MAX_INFLADO:
                         raise Rechazo("complejo")
+            if pdf.get_warnings():  # something was left out or read twice, and nobody has looked at it
+                raise Rechazo("danado")
+            # Last, as it mends (and tells of) much that is harmless in the tree of pages.
+            if not (paginas := len(pdf.pages)):
+                raise Rechazo("sin_paginas")
+            if paginas > MAX_PAGINAS:
+                raise Rechazo("paginas")
     except pikepdf.PasswordError as error:
         raise Rechazo("clave") from error
     return {"tipo": "application/pdf"}, b""
@@ -106,22 +108,21 @@ def _objetos(pdf: Any) -> Iterator[Any]:
     """Every dictionary and stream, each once, however deep it lies; never through a reference."""
     import pikepdf
 
+    recipientes = (pikepdf.Dictionary, pikepdf.Stream, pikepdf.Array)
     nodos = 0
     for raiz in (pdf.trailer, *pdf.objects):
-        pila = [raiz]
+        pila = [raiz] if isinstance(raiz, recipientes) else []
         while pila:
             nodo = pila.pop()
             nodos += 1
             if nodos > MAX_NODOS:
                 raise Rechazo("complejo")
-            if isinstance(nodo, pikepdf.Dictionary | pikepdf.Stream):
-                yield nodo
-                dentro = [nodo.get(clave) for clave in nodo.keys()]  # noqa: SIM118, iterating a stream is an error
-            elif isinstance(nodo, pikepdf.Array):
+            if isinstance(nodo, pikepdf.Array):
                 dentro = list(nodo)
             else:
-                continue
-            pila += [hijo for hijo in dentro if isinstance(hijo, pikepdf.Object) and not hijo.is_indirect]
+                yield nodo
+                dentro = [nodo.get(clave) for clave in nodo.keys()]  # noqa: SIM118, iterating a stream is an error
+            pila += [hijo for hijo in dentro if isinstance(hijo, recipientes) and not hijo.is_indirect]
 
 
 def _exigir_quieto(objeto: Any) -> None:
