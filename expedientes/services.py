@@ -485,8 +485,11 @@ def cumplir_medida(
         raise DatoInvalido({"nueva_toma": _("Solo un tratamiento lleva a una nueva toma de muestra.")})
     medida.cumplida_en = ocurrio_en or reloj.ahora()
     medida.acta = acta
+    datos = {"medida": medida.tipo, "acta": acta}
     if evidencia:
         medida.evidencia = guardar_adjunto(partida.expediente, evidencia, actor)
+        # Of a photo both: whoever has the original can show that this was it.
+        datos |= {"evidencia": medida.evidencia.sha256, "evidencia_recibida": evidencia.recibido}
     medida.save()
     avanzar(
         partida,
@@ -495,7 +498,7 @@ def cumplir_medida(
         actor=actor,
         ocurrio_en=ocurrio_en,
         texto=texto,
-        datos={"medida": medida.tipo, "acta": acta},
+        datos=datos,
     )
     return medida
 
