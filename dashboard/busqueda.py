@@ -5,7 +5,7 @@ import re
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from expedientes.models import Dictamen, Documento, Estado, Expediente
+from expedientes.models import TERMINADOS, Dictamen, Documento, Expediente
 from expedientes.numeros import normalizar_contenedor, normalizar_guia_aerea
 from laboratorio.models import Informe, Muestra
 from senasa.models import ROLES_DE_LABORATORIO, Puesto, Usuario
@@ -56,7 +56,7 @@ def parecidos(q: str, casos: QuerySet[Expediente]) -> list[int]:
         por_nombre &= Q(importador__nombre_plano__contains=palabra)
     for palabra in q.split():
         por_nave &= Q(nave__icontains=palabra)
-    return _ids([casos.filter(por_nombre), casos.exclude(estado=Estado.CERRADO).filter(por_nave)])
+    return _ids([casos.filter(por_nombre), casos.exclude(estado__in=TERMINADOS).filter(por_nave)])
 
 
 def buscar(q: str, usuario: Usuario) -> tuple[list[Expediente], bool]:

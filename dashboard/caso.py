@@ -8,9 +8,10 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 
 from expedientes.actos import hecho
-from expedientes.lifecycle import PARTIDA, Accion
+from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion
 from expedientes.models import (
     ORDEN_DE_PARTIDAS,
+    TERMINADOS,
     Adjunto,
     Dictamen,
     Documento,
@@ -21,7 +22,17 @@ from expedientes.models import (
     Motivo,
     Partida,
 )
-from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Resultado, Valor
+from expedientes.services import NUEVA_RONDA
+from laboratorio.models import (
+    MUESTRAS_SIN_EFECTO,
+    Analisis,
+    EstadoAnalisis,
+    EstadoInforme,
+    EstadoMuestra,
+    Informe,
+    Resultado,
+    Valor,
+)
 from notificaciones.models import Notificacion
 
 from . import palabras
@@ -38,6 +49,7 @@ from .queries import (
     falta_en,
     informes_de,
     listo_para_cerrar,
+    muestras_de,
 )
 
 TARDANZA = timedelta(hours=1)
@@ -78,23 +90,29 @@ def tramos(eventos: Sequence[Evento], partidas: Sequence[int], ahora: datetime) 
     """
     estados = dict.fromkeys(partidas, str(Estado.REGISTRADO))
     en_camino: set[int] = set()
+    detenidos: set[int] = set()  # lines that were not there, and 0 for the whole case
     vida: list[Tramo] = []
     actual: tuple[str, str] | None = None
     desde = ahora
     for evento in eventos:
         if evento.objeto == "partida" and evento.a:
             estados[evento.objeto_id] = evento.a
+        if evento.objeto == "expediente":
+            (detenidos.add if evento.a == Estado.OBSERVADO else detenidos.discard)(0)
+        elif evento.objeto == "partida":
+            (detenidos.add if evento.accion == Accion.NO_PRESENTADA else detenidos.discard)(evento.objeto_id)
         elif evento.objeto == "muestra":
             (en_camino.add if evento.a == EstadoMuestra.ENVIADA else en_camino.discard)(evento.objeto_id)
         lenta = next((estado for estado in ORDEN_DE_PARTIDAS if estado in estados.values()), Estado.REGISTRADO)
-        if evento.objeto == "expediente" and evento.a == Estado.CERRADO:
-            lenta = Estado.CERRADO
-        turno = (str(lenta), _de_quien(lenta, bool(en_camino)))
+        if evento.objeto == "expediente" and evento.a in TERMINADOS:
+            lenta = Estado(evento.a)
+        detenido = 0 in detenidos or detenidos >= set(partidas)
+        turno = (str(lenta), "Importador" if detenido else _de_quien(lenta, bool(en_camino)))
         if turno != actual:
             if actual and evento.ocurrio_en > desde:
                 vida.append(Tramo(*actual, desde, evento.ocurrio_en))
             actual, desde = turno, evento.ocurrio_en
-    if actual and actual[0] != Estado.CERRADO:
+    if actual and actual[0] not in TERMINADOS:
         vida.append(Tramo(*actual, desde, ahora))
     return vida
 
@@ -111,12 +129,18 @@ def tira_de_etapas(expediente: Expediente, vida: Sequence[Tramo], ahora: datetim
     Here the measure comes where it comes in the story, after the decision; only its fulfilment is left to close.
     """
     pasadas = {tramo.estado for tramo in vida}
-    orden = [*ETAPAS, Estado.CERRADO]
-    orden.remove(Estado.EN_MEDIDA)
+    estado = expediente.estado
+    if estado == Estado.OBSERVADO and vida:
+        estado = vida[-1].estado  # it stands still where its lines are
+    final = estado if estado in TERMINADOS else Estado.CERRADO
+    # One that ended before its decision has no more stages than it went through.
+    orden = [una for una in ORDEN_DE_PARTIDAS if final == Estado.CERRADO or una in pasadas] + [Estado(final)]
+    if Estado.EN_MEDIDA in orden:
+        orden.remove(Estado.EN_MEDIDA)
     if Estado.EN_MEDIDA in pasadas:
         orden.insert(-1, Estado.EN_MEDIDA)
-    por_cerrar = expediente.estado == Estado.DICTAMINADO and Estado.EN_MEDIDA in pasadas
-    donde = orden.index(Estado.CERRADO if por_cerrar else expediente.estado)
+    por_cerrar = estado == Estado.DICTAMINADO and Estado.EN_MEDIDA in pasadas
+    donde = orden.index(Estado.CERRADO if por_cerrar else Estado(estado))
     return [_etapa(estado, i - donde, expediente, vida, ahora) for i, estado in enumerate(orden)]
 
 
@@ -125,6 +149,9 @@ NOMBRES = ETAPAS | {
     Estado.DICTAMINADO: "Dictamen",
     Estado.EN_MEDIDA: "Medida",
     Estado.CERRADO: "Cierre",
+    Estado.ABANDONADO: "Abandono",
+    Estado.DESISTIDO: "Desistimiento",
+    Estado.ANULADO: "Anulado",
 }
 
 
@@ -140,12 +167,14 @@ def _etapa(estado: str, lugar: int, expediente: Expediente, vida: Sequence[Tramo
         return etapa | {"fecha": "—", "situacion": "pendiente"}
     if suyos:
         etapa["duracion"] = palabras.duracion(sum((t.hasta - t.desde for t in suyos), timedelta()))
-    if expediente.estado == Estado.CERRADO and lugar == 0:
+    if expediente.estado in TERMINADOS and lugar == 0:
         etapa["fecha"] = expediente.estado_desde
     elif lugar == 0:
         lleva = etapa.get("duracion") or palabras.duracion(ahora - (expediente.estado_desde or ahora))
         tarde = bool(expediente.vence_en and expediente.vence_en < ahora)
         etapa |= {"situacion": "actual", "duracion": f"lleva {lleva}", "tarde": tarde}
+        if expediente.estado == Estado.OBSERVADO:
+            etapa["nota"] = "reloj detenido"
     elif not suyos and estado != Estado.DICTAMINADO:
         etapa["nota"] = "no hizo falta"
     return etapa
@@ -235,6 +264,12 @@ def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
 def _otros_actos(partida: Partida, siguiente: Acto | None, lector: Lector) -> list[Acto]:
     """What else the reader may do to the line, after the act that comes next."""
     otras = [Accion.PROGRAMAR, Accion.INSPECCIONAR, Accion.TOMAR_MUESTRA, Accion.DICTAMINAR_SIN_MUESTRA]
+    if partida.cita_en:
+        otras.insert(2, Accion.NO_PRESENTADA)
+    if any(muestra.estado == EstadoMuestra.TOMADA for muestra in muestras_de(partida)):
+        otras.append(Accion.ENVIAR)
+    if partida.estado == Estado.DICTAMINADO and partida.dictamenes.all():
+        otras.append(Accion.ORDENAR_MEDIDA)
     return [
         acto(accion, partida)
         for accion in otras
@@ -246,9 +281,20 @@ def _que_hara(partida: Partida, siguiente: Acto | None) -> str:
     if siguiente is None:
         return ""
     if siguiente.accion == Accion.DICTAMINAR:
-        vigentes = [str(uno) for uno in informes_de(partida) if uno.estado == Documento.Estado.VIGENTE]
+        vigentes = [str(uno) for uno in _informes_de_la_ronda(partida)]
         return f"El dictamen usará {' y '.join(vigentes)}. {siguiente.que_hara}"
     return siguiente.que_hara
+
+
+def _informes_de_la_ronda(partida: Partida) -> list[Documento]:
+    """`services.informes_vigentes`, read from what `para_la_pagina` prefetched."""
+    vueltas = [
+        evento.registrado_en
+        for evento in partida.expediente.bitacora.all()
+        if evento.objeto == "partida" and evento.objeto_id == partida.pk and evento.accion in NUEVA_RONDA
+    ]
+    vigentes = [uno for uno in informes_de(partida) if uno.estado == Documento.Estado.VIGENTE]
+    return [uno for uno in vigentes if not vueltas or uno.emitido_en > max(vueltas)]
 
 
 TRABAJO = {
@@ -263,8 +309,13 @@ TRABAJO = {
 
 def _fila_de_analisis(analisis: Analisis, lector: Lector) -> FilaDeAnalisis:
     if analisis.estado == EstadoAnalisis.CANCELADO or not se_ve(analisis, lector):
-        en_emision = analisis.solicitud.informe.estado not in (EstadoInforme.BORRADOR, EstadoInforme.EMITIDO)
-        cancelado = analisis.estado == EstadoAnalisis.CANCELADO
+        en_emision = analisis.solicitud.informe.estado not in (
+            EstadoInforme.BORRADOR, EstadoInforme.EMITIDO, EstadoInforme.ANULADO
+        )  # fmt: skip
+        # Cancelled on an early positive, it must not tell so before the report does.
+        cancelado = analisis.estado == EstadoAnalisis.CANCELADO and (
+            analisis.muestra.estado in MUESTRAS_SIN_EFECTO or not en_emision or se_ve(analisis, lector)
+        )
         texto = EN_EMISION if en_emision and not cancelado else TRABAJO[EstadoAnalisis(analisis.estado)]
         return FilaDeAnalisis(analisis, "pendiente", texto, "", None, "")
     vigente = next((uno for uno in analisis.resultados.all() if uno.vigente), None)
@@ -308,8 +359,9 @@ def bitacora(expediente: Expediente, lector: Lector) -> list[dict[str, Any]]:
             evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], lector)
             or evento.objeto == "informe" and informes[evento.objeto_id].estado != EstadoInforme.EMITIDO
         )  # fmt: skip
-        # A report on its way takes other steps when it is positive: none of them shows.
-        if (evento.objeto, evento.accion) in RUIDO or (reservado and evento.objeto == "informe"):
+        # A report on its way takes other steps when it is positive: none of them shows, nor what is cancelled by it.
+        callado = reservado and (evento.objeto == "informe" or evento.accion == "cancelar")
+        if (evento.objeto, evento.accion) in RUIDO or callado:
             continue
         sujeto = _sujeto(evento, partidas, {"muestra": muestras, "analisis": analisis, "informe": informes})
         detalle = [] if reservado else _detalle(evento, motivos)
@@ -353,6 +405,19 @@ def _detalle(evento: Evento, motivos: dict[tuple[str, str], str]) -> list[str]:
         partes.append(f"{Medida.Tipo(datos['medida']).label}{acta}")
     if evento.objeto == "partida" and evento.accion == Accion.EMITIR and "informe" in datos:
         partes.append(f"{datos['informe']} · {Documento.Firma(datos['firma']).label}")
+    if "puntos" in datos:
+        partes += [f"· {punto}" for punto in datos["puntos"]]
+        partes.append(f"Responder hasta el {datetime.fromisoformat(datos['vence_en']):%d/%m/%Y}")
+    if datos.get("respuesta"):
+        partes.append(datos["respuesta"])
+    if datos.get("nombres"):
+        partes.append(", ".join(datos["nombres"]))
+    if "a_puesto" in datos:
+        partes.append(f"{datos['de_puesto']} → {datos['a_puesto']}")
+    if "agente_anterior" in datos:
+        partes.append(f"{datos['agente_anterior'] or 'sin agente'} → {datos['agente'] or 'sin agente'}")
+    if datos.get("superviviente"):
+        partes.append(f"Duplicado de {datos['superviviente']}")
     if evento.objeto == "analisis" and datos.get("valor"):
         partes.append(f"{Valor(datos['valor']).label}")
     motivo = motivos.get((evento.accion, evento.motivo), evento.motivo)
@@ -370,8 +435,10 @@ AVISOS = {
     "registrada": "Solicitud registrada",
     "enlace_renovado": "Enlace de seguimiento",
     "correo_corregido": "Correo corregido",
-} | {str(transicion.avisa): str(transicion.hecho) for transicion in PARTIDA.values() if transicion.avisa} | {
-    "dictamen": "Dictamen emitido", "medida_cumplida": "Medida cumplida", "cerrado": "Expediente cerrado",
+    "observacion_por_vencer": "Recordatorio de la observación",
+    "agente_retirado": "Retiro del agente anterior",
+} | {str(t.avisa): str(t.hecho) for tabla in (EXPEDIENTE, PARTIDA) for t in tabla.values() if t.avisa} | {
+    "dictamen": "Dictamen emitido", "medida_cumplida": "Medida cumplida", "reabierto": "Expediente reabierto",
 }  # fmt: skip
 MARCAS = {
     Notificacion.Estado.PENDIENTE: ("○", "gris"),

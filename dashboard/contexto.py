@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from senasa import reloj
@@ -29,12 +30,14 @@ INICIO = {
 # Menu entries: text, URL name, who sees it, and what to count beside it.
 ENTRADAS = (
     ("Tablero", "tablero", set(queries.VEN_CASOS), "vencidos"),
+    ("Posentrada", "posentrada", {Rol.INSPECTOR, Rol.JEFE_DE_PUESTO}, "posentrada"),
     ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
     ("Atención", "atencion", {Rol.ATENCION, Rol.MESA_DE_PARTES}, ""),
     ("Recepción", "recepcion", {Rol.RECEPCION}, "por_recibir"),
     ("Análisis", "analisis_bandeja", {Rol.ANALISTA}, "por_analizar"),
     ("Verificación", "verificacion", {Rol.VERIFICADOR}, "por_verificar"),
     ("Firmas", "firmas", {Rol.DIRECTOR}, "por_firmar"),
+    ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )
 
@@ -63,6 +66,8 @@ def _contar(que: str, usuario: Usuario) -> int:
     match que:
         case "vencidos":
             return queries.abiertos(usuario).filter(vence_en__lt=reloj.ahora()).count()
+        case "posentrada":
+            return queries.en_posentrada(usuario).filter(posentrada_vence__lt=timezone.localdate(reloj.ahora())).count()
         case "por_recibir":
             return Muestra.objects.filter(estado=EstadoMuestra.ENVIADA).count()
         case "por_analizar":

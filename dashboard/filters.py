@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import django_filters as filtros
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from expedientes.models import Estado, Expediente, Pais, Partida, Producto
 from expedientes.plazos import Semaforo
@@ -21,7 +21,7 @@ QUIEN = {
 ESTADOS_DE_QUIEN = {
     "puesto": [Estado.REGISTRADO, Estado.EN_INSPECCION, Estado.RESULTADO_EMITIDO, Estado.DICTAMINADO],
     "laboratorio": [Estado.EN_LABORATORIO],
-    "importador": [Estado.EN_MEDIDA],
+    "importador": [Estado.EN_MEDIDA],  # and the observed ones, below
 }
 
 
@@ -68,7 +68,9 @@ class FiltroDelTablero(filtros.FilterSet):
         return casos.filter(del_semaforo(luz, self.ahora))
 
     def filtrar_quien(self, casos: QuerySet[Expediente], _campo: str, quien: str) -> QuerySet[Expediente]:
-        return con_partida(casos, estado__in=ESTADOS_DE_QUIEN[quien])
+        observados = Q(estado=Estado.OBSERVADO)
+        suyas = Q(Exists(Partida.objects.filter(expediente=OuterRef("pk"), estado__in=ESTADOS_DE_QUIEN[quien])))
+        return casos.filter(observados | suyas if quien == "importador" else suyas & ~observados)
 
     def filtrar_producto(self, casos: QuerySet[Expediente], _campo: str, cual: Producto) -> QuerySet[Expediente]:
         return con_partida(casos, producto=cual)

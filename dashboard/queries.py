@@ -8,20 +8,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, F, Prefetch, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.urls import reverse
+from django.utils import timezone
 
-from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion
+from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion, caso_detiene
 from expedientes.models import (
+    TERMINADOS,
     Dictamen,
     Documento,
     Estado,
     Expediente,
+    Medida,
+    Observacion,
     Partida,
+    Traslado,
 )
 from expedientes.plazos import PRONTO, Semaforo
 from expedientes.querysets import VEN_TODO  # noqa: F401
-from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Muestra
+from laboratorio.models import (
+    MUESTRAS_SIN_EFECTO,
+    Analisis,
+    EstadoAnalisis,
+    EstadoInforme,
+    EstadoMuestra,
+    Muestra,
+)
 from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
 
 from . import palabras
@@ -34,6 +46,7 @@ ETAPAS: dict[str, str] = {
     Estado.RESULTADO_EMITIDO: "Informe emitido",
     Estado.EN_MEDIDA: "Medida en curso",
     Estado.DICTAMINADO: "Por cerrar",
+    Estado.OBSERVADO: "Observado",
 }
 EN_EMISION = "Informe en emisión"
 LABORATORIO = "Laboratorio"
@@ -60,8 +73,14 @@ class Lector:
         transicion = tabla[accion]
         if objeto.estado not in transicion.de or not self.usuario.tiene(*transicion.roles_de_personas):
             return False
+        if caso_detiene(transicion, objeto):
+            return False
         suyos = transicion.roles_de_personas & set(self.usuario.roles)
-        return expediente.puesto_id in self.puestos if suyos <= ROLES_DE_PUESTO | {Rol.MESA_DE_PARTES} else True
+        puesto = expediente.puesto_id
+        if accion in (Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO):
+            ofrecido = traslado_ofrecido(expediente)
+            puesto = ofrecido.a_puesto_id if ofrecido else None
+        return puesto in self.puestos if suyos <= ROLES_DE_PUESTO | {Rol.MESA_DE_PARTES} else True
 
 
 # ── The board ─────────────────────────────────────────────────────────────────────────────────────
@@ -69,7 +88,7 @@ class Lector:
 
 def abiertos(usuario: Usuario) -> QuerySet[Expediente]:
     """Open cases that `usuario` may see. The condition is, word for word, that of the index `expediente_abierto`."""
-    return Expediente.objects.visibles_para(usuario).exclude(estado=Estado.CERRADO)
+    return Expediente.objects.visibles_para(usuario).exclude(estado__in=TERMINADOS)
 
 
 def por_urgencia(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
@@ -115,6 +134,8 @@ def con_detalle(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
             ).order_by("id"),
         ),
         Prefetch("documentos", Documento.objects.order_by("id")),
+        Prefetch("observaciones", Observacion.objects.select_related("observada_por").order_by("id")),
+        Prefetch("traslados", Traslado.objects.select_related("de_puesto", "a_puesto").order_by("id")),
     )
 
 
@@ -158,15 +179,19 @@ QUE_HARA = {
     Accion.CUMPLIR_MEDIDA: "Registra el acta de la medida cumplida y avisa al importador.",
     Accion.CERRAR: "Cierra el expediente y avisa al importador. Si nadie lo hace, lo cierra el sistema.",
     Accion.DICTAMINAR_SIN_MUESTRA: "Decide sin laboratorio, con un motivo. Emite el RIV firmado y avisa al importador.",
+    Accion.ABANDONAR: "Venció el plazo para responder: declara el abandono y termina el trámite.",
+    Accion.RESPONDER: "Registra lo que el importador trae en persona o por escrito; el reloj vuelve a correr.",
+    Accion.ACEPTAR_TRASLADO: "Otro puesto le ofrece este expediente: si lo acepta, lo que falte lo hace el suyo.",
 }
 VERBOS_CORTOS = {
     Accion.PROGRAMAR: "Programar", Accion.INSPECCIONAR: "Inspeccionar", Accion.TOMAR_MUESTRA: "Tomar muestra",
     Accion.ENVIAR: "Enviar", Accion.DICTAMINAR: "Dictaminar", Accion.ORDENAR_MEDIDA: "Ordenar medida",
-    Accion.CUMPLIR_MEDIDA: "Registrar medida", Accion.CERRAR: "Cerrar",
+    Accion.CUMPLIR_MEDIDA: "Registrar medida", Accion.CERRAR: "Cerrar", Accion.NO_PRESENTADA: "No se presentó",
+    Accion.RESPONDER: "Responder", Accion.ABANDONAR: "Declarar abandono", Accion.ACEPTAR_TRASLADO: "Ver la oferta",
 }  # fmt: skip
 
 
-def _muestras(partida: Partida) -> list[Muestra]:
+def muestras_de(partida: Partida) -> list[Muestra]:
     return [muestra for muestra in partida.expediente.muestras.all() if muestra.partida_id == partida.pk]
 
 
@@ -191,11 +216,13 @@ def accion_de(partida: Partida) -> str:
 
     Expects what `con_detalle` prefetched.
     """
+    if observacion_abierta(partida.expediente):
+        return ""
     match partida.estado:
         case Estado.REGISTRADO:
             return Accion.INSPECCIONAR if partida.cita_en else Accion.PROGRAMAR
         case Estado.EN_INSPECCION:
-            tomadas = any(muestra.estado == EstadoMuestra.TOMADA for muestra in _muestras(partida))
+            tomadas = any(muestra.estado == EstadoMuestra.TOMADA for muestra in muestras_de(partida))
             return Accion.ENVIAR if tomadas else Accion.TOMAR_MUESTRA
         case Estado.RESULTADO_EMITIDO:
             en_revision = any(informe.estado == Documento.Estado.EN_REVISION for informe in informes_de(partida))
@@ -214,13 +241,81 @@ def _debe_medida(partida: Partida) -> bool:
 
 def listo_para_cerrar(expediente: Expediente) -> bool:
     """`services.pendientes_de_cierre` is empty, read from what `con_detalle` prefetched."""
-    return expediente.estado == Estado.DICTAMINADO and all(
-        partida.estado == Estado.DICTAMINADO
-        and (dictamen := _dictamen(partida)) is not None
+    return expediente.estado in EXPEDIENTE[Accion.CERRAR].de and all(
+        (dictamen := _dictamen(partida)) is not None
         and dictamen.riv_id is not None
-        and not _debe_medida(partida)
+        and (
+            (partida.estado == Estado.DICTAMINADO and not _debe_medida(partida))
+            or (partida.estado == Estado.EN_MEDIDA and _pendiente_es_posentrada(dictamen))
+        )
         for partida in expediente.partidas.all()
     )
+
+
+def _pendiente_es_posentrada(dictamen: Dictamen) -> bool:
+    return all(medida.cumplida_en or medida.tipo == Medida.Tipo.POSENTRADA for medida in dictamen.medidas.all())
+
+
+def observacion_abierta(expediente: Expediente) -> Observacion | None:
+    """`Expediente.observacion`, read from what `con_detalle` prefetched."""
+    abiertas = (una for una in expediente.observaciones.all() if not una.respondida_en and not una.sin_efecto_en)
+    return next(abiertas, None)
+
+
+def traslado_ofrecido(expediente: Expediente) -> Traslado | None:
+    """`Expediente.traslado_ofrecido`, read from what `con_detalle` prefetched."""
+    return next((uno for uno in expediente.traslados.all() if not uno.resuelto_en), None)
+
+
+def ofrecidos(usuario: Usuario) -> list[Traslado]:
+    """Cases that other posts offer to those of `usuario`, the oldest first."""
+    if not usuario.tiene(Rol.JEFE_DE_PUESTO):
+        return []
+    suyos = Traslado.objects.filter(resuelto_en=None, a_puesto__in=usuario.puestos.all())
+    return list(suyos.select_related("expediente", "de_puesto", "a_puesto").order_by("ofrecido_en"))
+
+
+def en_posentrada(usuario: Usuario) -> QuerySet[Partida]:
+    """Lines of closed cases whose post-entry quarantine still runs, the first to end first."""
+    vence = Medida.objects.filter(dictamen__partida=OuterRef("pk"), cumplida_en=None).order_by("-id")
+    lineas = Partida.objects.visibles_para(usuario).filter(estado=Estado.EN_MEDIDA, expediente__estado=Estado.CERRADO)
+    return (
+        lineas.annotate(posentrada_vence=Subquery(vence.values("vence_en")[:1]))
+        .select_related("expediente__importador", "expediente__puesto", "producto", "pais_origen")
+        .order_by("posentrada_vence", "pk")
+    )
+
+
+# What may be done to the case as a whole, in the order in which the page offers it.
+ACTOS_DEL_CASO = (
+    Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO, Accion.RESPONDER, Accion.OBSERVAR, Accion.ABANDONAR,
+    Accion.CAMBIAR_AGENTE, Accion.TRASLADAR, Accion.DESISTIR, Accion.ANULAR, Accion.REABRIR,
+)  # fmt: skip
+
+
+def actos_del_caso(expediente: Expediente, lector: Lector, ahora: datetime) -> list[Acto]:
+    """The acts on the case that `lector` may do now; what cannot be done yet is not offered."""
+    ocultos = set()
+    if traslado_ofrecido(expediente):
+        ocultos.add(Accion.TRASLADAR)
+    if not _vencida(expediente, ahora):
+        ocultos.add(Accion.ABANDONAR)
+    return [
+        acto(accion, expediente)
+        for accion in ACTOS_DEL_CASO
+        if accion not in ocultos and lector.puede(accion, expediente)
+    ]
+
+
+def _vencida(expediente: Expediente, ahora: datetime) -> bool:
+    observacion = observacion_abierta(expediente)
+    return bool(observacion and observacion.vence_en < timezone.localdate(ahora))
+
+
+def acto_urgente(expediente: Expediente, lector: Lector, ahora: datetime) -> Acto | None:
+    """The act on the whole case that waits for `lector`, before any of its lines can go on."""
+    espera = [Accion.ACEPTAR_TRASLADO, Accion.RESPONDER, *([Accion.ABANDONAR] if _vencida(expediente, ahora) else [])]
+    return next((acto(accion, expediente) for accion in espera if lector.puede(accion, expediente)), None)
 
 
 def acto_de(partida: Partida, lector: Lector) -> Acto | None:
@@ -235,18 +330,24 @@ def acto_de(partida: Partida, lector: Lector) -> Acto | None:
 
 
 def acto(accion: str, objeto: Expediente | Partida) -> Acto:
+    tabla = EXPEDIENTE if isinstance(objeto, Expediente) else PARTIDA
     if isinstance(objeto, Expediente):
-        url = reverse("expediente_cerrar", kwargs={"numero": objeto.numero})
-        return Acto(accion, VERBOS_CORTOS[Accion.CERRAR], url, QUE_HARA[Accion.CERRAR])
-    url = reverse(f"partida_{accion}", kwargs={"numero": objeto.expediente.numero, "orden": objeto.orden})
-    return Acto(accion, VERBOS_CORTOS.get(Accion(accion), str(PARTIDA[accion].verbo)), url, QUE_HARA[Accion(accion)])
+        url = reverse(f"expediente_{accion}", kwargs={"numero": objeto.numero})
+    else:
+        url = reverse(f"partida_{accion}", kwargs={"numero": objeto.expediente.numero, "orden": objeto.orden})
+    verbo = VERBOS_CORTOS.get(Accion(accion), str(tabla[accion].verbo))
+    return Acto(accion, verbo, url, QUE_HARA.get(Accion(accion), ""))
 
 
 def falta_en(partida: Partida) -> Falta:
     """What the line lacks and who has it, from its state and, in the laboratory, from the work in hand."""
     puesto = partida.expediente.puesto.nombre
     dictamen = _dictamen(partida)
+    if observacion := observacion_abierta(partida.expediente):
+        return Falta("Responder la observación", "Importador", f"hasta el {observacion.vence_en:%d/%m}")
     match partida.estado:
+        case Estado.REGISTRADO if partida.no_presentada_en:
+            return Falta("Programar otra fecha", puesto, "la carga no se presentó")
         case Estado.REGISTRADO if partida.cita_en:
             return Falta("Inspección", puesto, f"cita {palabras.fecha_corta(partida.cita_en)}")
         case Estado.REGISTRADO:
@@ -276,25 +377,28 @@ def falta_en(partida: Partida) -> Falta:
 
 
 def _falta_en_inspeccion(partida: Partida, puesto: str) -> Falta:
-    muestras = _muestras(partida)
+    muestras = muestras_de(partida)
     if any(muestra.estado == EstadoMuestra.TOMADA for muestra in muestras):
         return Falta("Enviar la muestra al laboratorio", puesto)
     if partida.dictamenes.all():
         return Falta("Nueva toma, tras la medida", puesto)
-    rechazadas = [muestra.numero for muestra in muestras if muestra.estado == EstadoMuestra.RECHAZADA]
-    if rechazadas:
-        return Falta("Nueva toma de muestra", puesto, f"{rechazadas[-1]} rechazada")
+    perdidas = [muestra for muestra in muestras if muestra.estado in MUESTRAS_SIN_EFECTO]
+    if perdidas:
+        ultima = perdidas[-1]
+        return Falta("Nueva toma de muestra", puesto, f"{ultima.numero} {ultima.get_estado_display().lower()}")
     return Falta("Tomar la muestra", puesto)
 
 
 def _falta_en_laboratorio(partida: Partida) -> Falta:
-    if any(muestra.estado == EstadoMuestra.ENVIADA for muestra in _muestras(partida)):
+    if any(muestra.estado == EstadoMuestra.ENVIADA for muestra in muestras_de(partida)):
         return Falta("Recibir la muestra", f"{LABORATORIO} · recepción")
     trabajo = [
         uno
         for uno in analisis_de(partida)
         if uno.estado != EstadoAnalisis.CANCELADO and uno.solicitud.informe.estado != EstadoInforme.EMITIDO
     ]
+    if not trabajo:
+        return Falta(EN_EMISION, LABORATORIO)
     listos = sum(uno.estado == EstadoAnalisis.VERIFICADO for uno in trabajo)
     if listos == len(trabajo):
         return Falta(EN_EMISION, LABORATORIO)
@@ -333,6 +437,7 @@ def fila(expediente: Expediente, lector: Lector, ahora: datetime) -> Fila:
     suyas = [(partida, acto) for partida in partidas if (acto := acto_de(partida, lector))]
     suyas.sort(key=lambda par: (par[0].vence_en is None, par[0].vence_en, par[0].orden))
     foco, suyo = suyas[0] if suyas else (lentas[0], None)
+    suyo = acto_urgente(expediente, lector, ahora) or suyo
     luz, texto = palabras.urgencia(expediente.vence_en, ahora)
     return Fila(
         expediente=expediente,
@@ -354,13 +459,21 @@ def _porque(expediente: Expediente, partidas: Sequence[Partida], ahora: datetime
         razones.append("perecible")
     if expediente.retenido_desde and expediente.retenido_desde < ahora:
         razones.append(f"retenido {palabras.duracion(ahora - expediente.retenido_desde)}")
-    if any(muestra.estado == EstadoMuestra.RECHAZADA for muestra in expediente.muestras.all()):
-        razones.append("muestra rechazada")
+    for muestra in expediente.muestras.all():
+        if muestra.estado in (EstadoMuestra.RECHAZADA, EstadoMuestra.PERDIDA):
+            razones.append(f"muestra {muestra.get_estado_display().lower()}")
+            break
     return razones
 
 
 def _notas(expediente: Expediente, foco: Partida, partidas: Sequence[Partida]) -> list[str]:
     notas = []
+    respondidas = [una.respondida_en for una in expediente.observaciones.all() if una.respondida_en]
+    sin_actos = respondidas and (foco.estado_desde is None or respondidas[-1] >= foco.estado_desde)
+    if sin_actos and expediente.estado != Estado.OBSERVADO:
+        notas.append(f"observación respondida el {palabras.fecha_corta(respondidas[-1])}")
+    if ofrecido := traslado_ofrecido(expediente):
+        notas.append(f"ofrecido a {ofrecido.a_puesto.codigo}")
     if len(partidas) > 1:
         notas.append(f"partida {foco.orden} de {len(partidas)}")
     vigentes = [uno for uno in informes_de(foco) if uno.estado == Documento.Estado.VIGENTE]

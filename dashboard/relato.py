@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from expedientes.models import Dictamen, Estado, Expediente, Partida
+from expedientes.plazos import fin_del_dia
 
 from . import palabras
-from .queries import EN_EMISION, Falta, falta_en
+from .queries import EN_EMISION, Falta, falta_en, observacion_abierta
 
 DONDE = {
     Estado.REGISTRADO: "está registrada y espera la inspección",
@@ -18,6 +19,11 @@ DONDE = {
     Estado.RESULTADO_EMITIDO: "ya tiene su informe de ensayo y espera el dictamen del inspector",
     Estado.EN_MEDIDA: "tiene una medida ordenada, que está por cumplirse",
     Estado.DICTAMINADO: "ya tiene dictamen",
+}
+TERMINO = {
+    Estado.ABANDONADO: "terminó en abandono, porque la observación no se respondió a tiempo",
+    Estado.DESISTIDO: "terminó por desistimiento",
+    Estado.ANULADO: "está anulado",
 }
 DESPUES = {
     Estado.REGISTRADO: "Después de la inspección se toma una muestra, que va al laboratorio.",
@@ -36,6 +42,17 @@ def relato(expediente: Expediente, ahora: datetime) -> str:
     if expediente.estado == Estado.CERRADO:
         desde = expediente.estado_desde
         return f"{inicio} está cerrado{_desde(desde, ahora)}. {_decisiones(partidas)} No falta nada más."
+    if expediente.estado in TERMINO:
+        duplicado = expediente.duplicado_de
+        sigue = f" Era un duplicado: el trámite sigue en el expediente {duplicado.numero}." if duplicado else ""
+        return f"{inicio} {TERMINO[Estado(expediente.estado)]}{_desde(expediente.estado_desde, ahora)}.{sigue}"
+    if observacion := observacion_abierta(expediente):
+        return (
+            f"{inicio} está observado{_desde(expediente.estado_desde, ahora)}. El inspector pidió: "
+            f"{_y([punto.rstrip('.') for punto in observacion.lista])}. Lo tiene el importador, que puede responder "
+            f"desde su enlace hasta el {palabras.fecha(fin_del_dia(observacion.vence_en))}. Mientras tanto el reloj "
+            "del trámite está detenido; con la respuesta vuelve a donde estaba."
+        )
     cargas = _y([_carga(partida) for partida in partidas])
     dichos: dict[str, list[Partida]] = {}
     for partida in partidas:

@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import views
+from . import metricas, views, vistas_operacion
 
 
 class NumeroDeExpediente:
@@ -18,8 +18,11 @@ class NumeroDeExpediente:
 register_converter(NumeroDeExpediente, "expediente")
 
 urlpatterns = [
+    path("metrics", metricas.metrics, name="metrics"),
+    path("operacion/", vistas_operacion.ver, name="operacion"),
     path("", views.inicio, name="inicio"),
     path("tablero/", views.tablero, name="tablero"),
+    path("posentrada/", views.posentrada, name="posentrada"),
     path("buscar/", views.buscar, name="buscar"),
     path("atencion/", views.atencion, name="atencion"),
     path("expedientes/<expediente:numero>/", views.expediente, name="expediente"),

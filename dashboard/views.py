@@ -9,12 +9,14 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from expedientes import services
 from expedientes.actos import devolver
+from expedientes.lifecycle import Accion
 from expedientes.models import Expediente
 from senasa import escrito, reloj
 from senasa.models import Puesto, Rol
@@ -80,6 +82,7 @@ def tablero(request: HttpRequest) -> HttpResponse:
             "filas": [queries.fila(expediente, lector, ahora) for expediente in queries.con_detalle_de(pagina)],
             "url_vencidos": f"?{urlencode(_con_puesto(request, semaforo='vencido'))}",
             "rivs_fallidos": queries.rivs_fallidos(request.user),
+            "ofrecidos": queries.ofrecidos(request.user),
         },
     )
 
@@ -133,11 +136,35 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
             "fichas": fichas,
             "primera": next((ficha for ficha in fichas if ficha.acto), None),
             "cierre": caso.acto_de_cierre(objeto, lector),
+            "urgente": (urgente := queries.acto_urgente(objeto, lector, ahora)),
+            "actos_del_caso": [acto for acto in queries.actos_del_caso(objeto, lector, ahora) if acto != urgente],
+            "observacion": queries.observacion_abierta(objeto),
+            "ofrecido": queries.traslado_ofrecido(objeto),
             "bitacora": caso.bitacora(objeto, lector),
             "avisos": caso.avisos_de(objeto),
             "atiende": request.user.tiene(*ATIENDEN),
         },
     )
+
+
+@con_rol(Rol.INSPECTOR, Rol.JEFE_DE_PUESTO, Rol.DIRECCION)
+@require_safe
+def posentrada(request: HttpRequest) -> HttpResponse:
+    """Post-entry quarantines that go on after their cases closed."""
+    lector, hoy = Lector(request.user), timezone.localdate(reloj.ahora())
+    pagina = Paginator(queries.en_posentrada(request.user), POR_PAGINA).get_page(request.GET.get("page"))
+    filas = [
+        {
+            "partida": partida,
+            "vence_en": partida.posentrada_vence,
+            "vencida": partida.posentrada_vence < hoy,
+            "acto": queries.acto(Accion.CUMPLIR_MEDIDA, partida)
+            if lector.puede(Accion.CUMPLIR_MEDIDA, partida)
+            else None,
+        }
+        for partida in pagina
+    ]
+    return render(request, "dashboard/posentrada.html", {"page_obj": pagina, "filas": filas})
 
 
 @login_required

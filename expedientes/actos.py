@@ -124,6 +124,8 @@ OTROS_HECHOS = {
     "emitir_riv": "RIV firmado",
     "corregir_correo": "Correo del importador corregido",
     "reenviar_enlace": "Enlace de seguimiento reenviado",
+    "agregar_documentos": "Documentos agregados",
+    "recordar_observacion": "Recordatorio de la observación",
 }
 
 

@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from .archivos import CampoArchivo
+from .archivos import CampoArchivo, CampoArchivos
+from .incidencias import plazo_para_responder
 from .models import AgenteAduana, Dictamen, Documento, Expediente, Importador, Medida, Motivo, Pais, Partida, Producto
 from .numeros import (
     TipoDocumento,
@@ -171,7 +172,208 @@ class FormularioCumplirMedida(FormularioDeActo):
             del self.fields["nueva_toma"]
 
 
+# ── What interrupts, ends, moves or opens again ───────────────────────────────────────────────────
+
+
+class FormularioObservar(FormularioDeActo):
+    accion_motivada = "observar"
+    puntos = forms.CharField(
+        label=_("Qué falta o qué hay que corregir"),
+        help_text=_("Un punto por línea, en palabras que el importador entienda: le llegan por correo."),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+    vence_en = forms.DateField(label=_("Responder hasta"), widget=Fecha)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["texto"].label = _("Explicación")
+        self.fields["vence_en"].initial = plazo_para_responder
+
+
+class FormularioResponder(FormularioDeActo):
+    respuesta = forms.CharField(
+        label=_("Respuesta del importador"), max_length=4000, widget=forms.Textarea(attrs={"rows": 5})
+    )
+    archivos = CampoArchivos(label=_("Documentos que presenta"), required=False)
+
+
+class FormularioAbandonar(FormularioDeActo):
+    accion_motivada = "abandonar"
+
+
+class FormularioDesistir(FormularioDeActo):
+    accion_motivada = "desistir"
+
+
+class FormularioAnular(FormularioDeActo):
+    accion_motivada = "anular"
+    superviviente = forms.CharField(
+        label=_("Si es un duplicado: el expediente que sigue"),
+        help_text=_("Su número, como PCM-2026-000123."),
+        max_length=20,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.usuario = usuario
+        self.order_fields(["motivo", "superviviente"])
+
+    def clean_superviviente(self) -> Expediente | None:
+        numero = self.cleaned_data["superviviente"].strip().upper()
+        if not numero:
+            return None
+        hallado: Expediente | None = Expediente.objects.visibles_para(self.usuario).filter(numero=numero).first()
+        if hallado is None:
+            raise ValidationError(_("No hay un expediente con ese número en su puesto."))
+        return hallado
+
+
+class FormularioReabrir(FormularioDeActo):
+    accion_motivada = "reabrir"
+    partidas = forms.MultipleChoiceField(label=_("Qué partidas"), widget=forms.CheckboxSelectMultiple)
+    a_inspeccion = forms.TypedChoiceField(
+        label=_("Para qué"),
+        choices=[("no", _("Dictaminar de nuevo, sobre sus informes vigentes")),
+                 ("si", _("Inspeccionar y muestrear de nuevo"))],
+        coerce=lambda valor: valor == "si",
+        widget=forms.RadioSelect,
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, expediente: Expediente, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.partidas = {str(una.pk): una for una in expediente.partidas.select_related("producto")}
+        _ofrecer(self, "partidas", [(pk, f"{una.orden} · {una.producto}") for pk, una in self.partidas.items()])
+        if len(self.partidas) == 1:
+            self.fields["partidas"].initial = list(self.partidas)
+
+    def clean_partidas(self) -> list[Partida]:
+        return [self.partidas[pk] for pk in self.cleaned_data["partidas"]]
+
+
+class FormularioTrasladar(FormularioDeActo):
+    a_puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("A qué puesto"))
+
+    def __init__(self, *args: Any, expediente: Expediente, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        destino = self.fields["a_puesto"]
+        assert isinstance(destino, forms.ModelChoiceField)
+        destino.queryset = Puesto.objects.exclude(pk=expediente.puesto_id)
+        self.fields["texto"].required = True
+        self.fields["texto"].label = _("Por qué se traslada")
+
+
+class FormularioRechazarTraslado(FormularioDeActo):
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["texto"].required = True
+        self.fields["texto"].label = _("Por qué lo rechaza")
+
+
+class FormularioCambiarAgente(FormularioDeActo):
+    agente_tipo = forms.ChoiceField(label=_("Documento del nuevo agente"), choices=TipoDocumento)
+    agente_numero = forms.CharField(
+        label=_("Número de documento"),
+        help_text=_("Déjelo vacío si desde ahora no hay agente."),
+        max_length=20,
+        required=False,
+    )
+    agente_nombre = forms.CharField(
+        label=_("Nombre"), help_text=_("Si ya está registrado basta con el número."), max_length=160, required=False
+    )
+    agente_correo = forms.EmailField(label=_("Correo"), required=False)
+    poder_desde = forms.DateField(label=_("Poder desde"), required=False, widget=Fecha)
+    poder_hasta = forms.DateField(label=_("Poder hasta"), required=False, widget=Fecha)
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        agente = persona_escrita(self, AgenteAduana, "agente")
+        revisar_poder(self)
+        if not datos.get("agente_numero") and any(datos.get(campo) for campo in ("agente_nombre", "agente_correo")):
+            self.add_error("agente_numero", _("Escriba el número de documento del agente, o vacíe sus datos."))
+        return {
+            "agente": agente,
+            **{campo: datos.get(campo) for campo in ("poder_desde", "poder_hasta", "ocurrio_en", "visto")},
+            "texto": datos.get("texto", ""),
+        }
+
+
 # ── The request ───────────────────────────────────────────────────────────────────────────────────
+
+
+def documento_escrito(form: forms.Form, quien: str) -> tuple[str, str]:
+    """The kind and the number of somebody's document, in its canonical form; no number when it is not good."""
+    tipo, escrito = (
+        form.cleaned_data.get(f"{quien}_tipo") or TipoDocumento.RUC,
+        form.cleaned_data.get(f"{quien}_numero"),
+    )
+    if not escrito:
+        return tipo, ""
+    try:
+        return tipo, validar_documento(tipo, escrito)
+    except ValidationError as error:
+        for errores in error.error_dict.values():
+            form.add_error(f"{quien}_numero", errores)
+        return tipo, ""
+
+
+def persona_escrita(form: forms.Form, modelo: type[Importador] | type[AgenteAduana], quien: str) -> Any:
+    """The registered person with that document, or a new one not yet saved; errors go beside their fields.
+
+    An address that differs from the registered one is not taken: correcting it is an act of its own, which kills
+    the old links.
+    """
+    datos = form.cleaned_data
+    tipo, numero = documento_escrito(form, quien)
+    if not numero:
+        return None
+    nombre, correo = datos.get(f"{quien}_nombre", ""), datos.get(f"{quien}_correo", "")
+    conocido = modelo.objects.filter(tipo_documento=tipo, numero_documento=numero).first()
+    if conocido:
+        if correo and correo.lower() != conocido.correo.lower():
+            form.add_error(
+                f"{quien}_correo",
+                _("Ya está registrado con %(correo)s. Deje este campo vacío para usarlo; para cambiarlo, "
+                  "use «Corregir el correo» en un expediente suyo.") % {"correo": conocido.correo},
+            )  # fmt: skip
+        return conocido
+    if not nombre:
+        form.add_error(f"{quien}_nombre", _("No está registrado todavía: escriba su nombre."))
+    if not correo and f"{quien}_correo" not in form.errors:
+        form.add_error(f"{quien}_correo", _("No está registrado todavía: escriba su correo."))
+    mas = {campo: datos.get(f"{quien}_{campo}", "") for campo in ("telefono", "direccion")}
+    return modelo(tipo_documento=tipo, numero_documento=numero, nombre=nombre, correo=correo, **mas)
+
+
+def revisar_poder(form: forms.Form) -> None:
+    """The broker's power must hold on the day of the act."""
+    desde, hasta = form.cleaned_data.get("poder_desde"), form.cleaned_data.get("poder_hasta")
+    dia = timezone.localdate(form.cleaned_data.get("ocurrio_en") or reloj.ahora())
+    if desde and hasta and hasta < desde:
+        form.add_error("poder_hasta", _("El poder termina antes de empezar: revise las dos fechas."))
+    elif hasta and hasta < dia:
+        form.add_error("poder_hasta", _("El poder ya venció: el agente no puede actuar con él."))
+    elif desde and desde > dia:
+        form.add_error("poder_desde", _("El poder todavía no rige: el agente no puede actuar con él."))
+
+
+def revisar_transporte(form: forms.Form, transporte: str) -> None:
+    """What each way of arriving needs to be found by: the air waybill, or the ship."""
+    datos = form.cleaned_data
+    if transporte == Expediente.Transporte.AEREO:
+        if not datos.get("guia_aerea"):
+            form.add_error("guia_aerea", _("Escriba la guía aérea: es el número por el que se la buscará."))
+        else:
+            try:
+                validar_guia_aerea(datos["guia_aerea"])
+                datos["guia_aerea"] = normalizar_guia_aerea(datos["guia_aerea"])
+            except ValidationError as error:
+                form.add_error("guia_aerea", error)
+    elif datos.get("guia_aerea"):
+        form.add_error("guia_aerea", _("La guía aérea es de un envío por avión: revise el transporte."))
+    if transporte == Expediente.Transporte.GRANEL and not datos.get("nave"):
+        form.add_error("nave", _("Escriba la nave: la carga a granel se ubica por ella."))
 
 
 class FormularioSolicitud(forms.Form):
@@ -287,73 +489,14 @@ class FormularioSolicitud(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         datos = super().clean() or self.cleaned_data
-        self.importador = self._persona(Importador, "importador")
+        self.importador = persona_escrita(self, Importador, "importador")
         if datos.get("agente_numero"):
-            self.agente = self._persona(AgenteAduana, "agente")
-            self._revisar_poder(datos)
+            self.agente = persona_escrita(self, AgenteAduana, "agente")
+            revisar_poder(self)
         elif any(datos.get(campo) for campo in ("agente_nombre", "agente_correo", "poder_desde", "poder_hasta")):
             self.add_error("agente_numero", _("Escriba el número de documento del agente, o vacíe sus datos."))
-        self._revisar_transporte(datos)
+        revisar_transporte(self, datos.get("transporte", ""))
         return datos
-
-    def _persona(self, modelo: type[Importador] | type[AgenteAduana], quien: str) -> Any:
-        """The registered person with that document, or a new one not yet saved; errors go beside their fields.
-
-        An address that differs from the registered one is not taken: correcting it is an act of its own,
-        which kills the old links.
-        """
-        datos = self.cleaned_data
-        tipo, escrito = datos.get(f"{quien}_tipo") or TipoDocumento.RUC, datos.get(f"{quien}_numero")
-        if not escrito:
-            return None
-        try:
-            numero = validar_documento(tipo, escrito)
-        except ValidationError as error:
-            for errores in error.error_dict.values():
-                self.add_error(f"{quien}_numero", errores)
-            return None
-        nombre, correo = datos.get(f"{quien}_nombre", ""), datos.get(f"{quien}_correo", "")
-        conocido = modelo.objects.filter(tipo_documento=tipo, numero_documento=numero).first()
-        if conocido:
-            if correo and correo.lower() != conocido.correo.lower():
-                self.add_error(
-                    f"{quien}_correo",
-                    _("Ya está registrado con %(correo)s. Deje este campo vacío para usarlo; para cambiarlo, "
-                      "use «Corregir el correo» en un expediente suyo.") % {"correo": conocido.correo},
-                )  # fmt: skip
-            return conocido
-        if not nombre:
-            self.add_error(f"{quien}_nombre", _("No está registrado todavía: escriba su nombre."))
-        if not correo and f"{quien}_correo" not in self.errors:
-            self.add_error(f"{quien}_correo", _("No está registrado todavía: escriba su correo."))
-        mas = {campo: datos.get(f"{quien}_{campo}", "") for campo in ("telefono", "direccion")}
-        return modelo(tipo_documento=tipo, numero_documento=numero, nombre=nombre, correo=correo, **mas)
-
-    def _revisar_poder(self, datos: dict[str, Any]) -> None:
-        desde, hasta = datos.get("poder_desde"), datos.get("poder_hasta")
-        dia = timezone.localdate(datos.get("ocurrio_en") or reloj.ahora())
-        if desde and hasta and hasta < desde:
-            self.add_error("poder_hasta", _("El poder termina antes de empezar: revise las dos fechas."))
-        elif hasta and hasta < dia:
-            self.add_error("poder_hasta", _("El poder ya venció: el agente no puede actuar con él."))
-        elif desde and desde > dia:
-            self.add_error("poder_desde", _("El poder todavía no rige: el agente no puede actuar con él."))
-
-    def _revisar_transporte(self, datos: dict[str, Any]) -> None:
-        transporte = datos.get("transporte")
-        if transporte == Expediente.Transporte.AEREO:
-            if not datos.get("guia_aerea"):
-                self.add_error("guia_aerea", _("Escriba la guía aérea: es el número por el que se la buscará."))
-            else:
-                try:
-                    validar_guia_aerea(datos["guia_aerea"])
-                    datos["guia_aerea"] = normalizar_guia_aerea(datos["guia_aerea"])
-                except ValidationError as error:
-                    self.add_error("guia_aerea", error)
-        elif datos.get("guia_aerea"):
-            self.add_error("guia_aerea", _("La guía aérea es de un envío por avión: revise el transporte."))
-        if transporte == Expediente.Transporte.GRANEL and not datos.get("nave"):
-            self.add_error("nave", _("Escriba la nave: la carga a granel se ubica por ella."))
 
     def datos_del_expediente(self) -> dict[str, Any]:
         return {campo: self.cleaned_data[campo] for campo in self.DEL_EXPEDIENTE}
@@ -415,8 +558,8 @@ class FormularioPartida(forms.Form):
             pais_origen=self.paises[datos["pais_origen"]],
             peso_neto_kg=datos["peso_neto_kg"],
             envases=datos["envases"],
-            bodegas=datos["bodegas"],
-            contenedores=datos["contenedores"],
+            bodegas=datos.get("bodegas", ""),
+            contenedores=datos.get("contenedores", ()),
         )
 
 

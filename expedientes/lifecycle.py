@@ -106,7 +106,8 @@ PARTIDA: Mapping[str, Transicion] = {
                                 verbo=_("Tomar muestra"), hecho=_("Muestra tomada")),
     # From the laboratory too: a sample taken while others are there goes to join them.
     A.ENVIAR: Transicion(de={E.EN_INSPECCION, E.EN_LABORATORIO}, a=E.EN_LABORATORIO, rol={Rol.INSPECTOR},
-                         avisa="enviada", verbo=_("Enviar al laboratorio"), hecho=_("Muestras enviadas al laboratorio")),
+                         avisa="enviada", verbo=_("Enviar al laboratorio"),
+                         hecho=_("Muestras enviadas al laboratorio")),
     A.EMITIR: Transicion(de={E.EN_LABORATORIO}, a=E.RESULTADO_EMITIDO, rol={Rol.SISTEMA}, avisa="informe_emitido",
                          aun={E.OBSERVADO}, verbo=_("Emitir resultado"), hecho=_("Informe de ensayo emitido")),
     A.VOLVER_A_MUESTREAR: Transicion(de={E.EN_LABORATORIO}, a=E.EN_INSPECCION, rol={Rol.SISTEMA}, aun={E.OBSERVADO},
@@ -142,15 +143,15 @@ def permite(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, T
     transicion = tabla[accion]
     return (
         objeto.estado in transicion.de
-        and not _caso_detiene(transicion, objeto)
-        and _rol_alcanza(transicion, usuario, objeto, accion)
+        and not caso_detiene(transicion, objeto)
+        and rol_alcanza(transicion, usuario, objeto, accion)
     )
 
 
 def exigir(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, Transicion]) -> None:
     """Refuse, before a form is even shown, what `permite` denies: RolImpide first, then EstadoImpide."""
     transicion = tabla[accion]
-    if not _rol_alcanza(transicion, usuario, objeto, accion):
+    if not rol_alcanza(transicion, usuario, objeto, accion):
         raise RolImpide(_("«%(verbo)s» no corresponde a su rol o a su puesto.") % {"verbo": transicion.verbo})
     _exigir_estado(transicion, objeto)
 
@@ -158,11 +159,11 @@ def exigir(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, Tr
 def _exigir_estado(transicion: Transicion, objeto: Any) -> None:
     if objeto.estado not in transicion.de:
         raise _fuera_de_estado(transicion, objeto)
-    if _caso_detiene(transicion, objeto):
+    if caso_detiene(transicion, objeto):
         raise _fuera_de_estado(transicion, objeto.expediente)
 
 
-def _caso_detiene(transicion: Transicion, objeto: Any) -> bool:
+def caso_detiene(transicion: Transicion, objeto: Any) -> bool:
     """Whether the case stops its line: observed, it waits for the importer; ended, nothing more happens to it.
 
     The laboratory's objects go on: a sample on the road arrives whatever became of the case.
@@ -179,7 +180,7 @@ def _fuera_de_estado(transicion: Transicion, objeto: Any) -> EstadoImpide:
     )
 
 
-def _rol_alcanza(transicion: Transicion, usuario: Usuario, objeto: Any, accion: str) -> bool:
+def rol_alcanza(transicion: Transicion, usuario: Usuario, objeto: Any, accion: str) -> bool:
     suyos = transicion.roles_de_personas & set(usuario.roles)
     if not usuario.is_active or not suyos:
         return False
@@ -230,7 +231,7 @@ def avanzar(
     if actor is None:
         if (Rol.IMPORTADOR if origen == Evento.Origen.IMPORTADOR else Rol.SISTEMA) not in transicion.rol:
             raise RolImpide(_("Este acto necesita a una persona."))
-    elif not _rol_alcanza(transicion, actor, objeto, accion):
+    elif not rol_alcanza(transicion, actor, objeto, accion):
         raise RolImpide(_("«%(verbo)s» no corresponde a su rol o a su puesto.") % {"verbo": transicion.verbo})
     momento = _hora_valida(objeto, ocurrio_en, tabla=tabla, motivo=motivo, texto=texto)
     if transicion.motivada:

@@ -92,10 +92,11 @@ def registrar(
     envio: uuid.UUID | None = None,
     ocurrio_en: datetime | None = None,
     texto: str = "",
+    solicitante: str = "",
 ) -> Expediente:
     """Register an inspection request and owe the importer the link. The same `envio` makes one case.
 
-    Without `actor` it is the importer's own, from the public form. `importador` and `agente` may be new, not
+    Without `actor` it is the importer's own, from the public form, and `solicitante` the address that sent it. `importador` and `agente` may be new, not
     yet saved. `datos`: the other fields of Expediente (pfi, certificado, transporte, pais_exportacion, …).
     """
     if not partidas:
@@ -142,7 +143,11 @@ def registrar(
         origen="" if actor else Evento.Origen.IMPORTADOR,
         ocurrio_en=ocurrio_en,
         texto=texto,
-        datos={"partidas": len(partidas), "adjuntos": [adjunto.sha256 for adjunto in guardados]},
+        datos={
+            "partidas": len(partidas),
+            "adjuntos": [adjunto.sha256 for adjunto in guardados],
+            **({"solicitante": solicitante} if solicitante else {}),
+        },
     )
     return expediente
 
@@ -246,14 +251,15 @@ def inspeccionar(
 # ── The decision ──────────────────────────────────────────────────────────────────────────────────
 
 
-def ronda_desde(partida: Partida) -> datetime | None:
-    """When the line's present round of sampling began; None for the first one.
+# The acts after which the line is sampled anew, and what was found before says nothing of the goods as they are now.
+NUEVA_RONDA = (Accion.REINSPECCIONAR, Accion.REABRIR_INSPECCION)
 
-    After a treatment, or a reopening, what was found before says nothing of the goods as they are now.
-    """
+
+def ronda_desde(partida: Partida) -> datetime | None:
+    """When the line's present round of sampling began; None for the first one."""
     vueltas = Evento.objects.filter(
         expediente=partida.expediente_id, objeto="partida", objeto_id=partida.pk,
-        accion__in=[Accion.REINSPECCIONAR, Accion.REABRIR_INSPECCION],
+        accion__in=NUEVA_RONDA,
     )  # fmt: skip
     return vueltas.order_by("n").values_list("registrado_en", flat=True).last()
 

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import views, vistas_publicas
+from . import views, vistas_incidencias, vistas_publicas
 
 
 class NumeroDeCaso(StringConverter):
@@ -20,11 +20,13 @@ register_converter(NumeroDeCaso, "caso")
 register_converter(CodigoDeVerificacion, "cvd")
 
 PARTIDA = "expedientes/<caso:numero>/partidas/<int:orden>"
+CASO = "expedientes/<caso:numero>"
 
 urlpatterns = [
     path("expedientes/nuevo/", views.expediente_nuevo, name="expediente_nuevo"),
     path("expedientes/ephyto/", views.ephyto_leer, name="ephyto_leer"),
     path(f"{PARTIDA}/programar/", views.partida_programar, name="partida_programar"),
+    path(f"{PARTIDA}/no-presentada/", views.partida_no_presentada, name="partida_no_presentada"),
     path(f"{PARTIDA}/inspeccionar/", views.partida_inspeccionar, name="partida_inspeccionar"),
     path(f"{PARTIDA}/dictaminar/", views.partida_dictaminar, name="partida_dictaminar"),
     path(
@@ -34,8 +36,26 @@ urlpatterns = [
     ),
     path(f"{PARTIDA}/ordenar-medida/", views.partida_ordenar_medida, name="partida_ordenar_medida"),
     path(f"{PARTIDA}/cumplir-medida/", views.partida_cumplir_medida, name="partida_cumplir_medida"),
-    path("expedientes/<caso:numero>/cerrar/", views.expediente_cerrar, name="expediente_cerrar"),
-    path("expedientes/<caso:numero>/adjuntos/<int:pk>/", views.adjunto, name="adjunto"),
+    path(f"{CASO}/cerrar/", views.expediente_cerrar, name="expediente_cerrar"),
+    path(f"{CASO}/observar/", vistas_incidencias.expediente_observar, name="expediente_observar"),
+    path(f"{CASO}/responder/", vistas_incidencias.expediente_responder, name="expediente_responder"),
+    path(f"{CASO}/abandonar/", vistas_incidencias.expediente_abandonar, name="expediente_abandonar"),
+    path(f"{CASO}/desistir/", vistas_incidencias.expediente_desistir, name="expediente_desistir"),
+    path(f"{CASO}/anular/", vistas_incidencias.expediente_anular, name="expediente_anular"),
+    path(f"{CASO}/reabrir/", vistas_incidencias.expediente_reabrir, name="expediente_reabrir"),
+    path(f"{CASO}/trasladar/", vistas_incidencias.expediente_trasladar, name="expediente_trasladar"),
+    path(
+        f"{CASO}/aceptar-traslado/",
+        vistas_incidencias.expediente_aceptar_traslado,
+        name="expediente_aceptar_traslado",
+    ),
+    path(
+        f"{CASO}/rechazar-traslado/",
+        vistas_incidencias.expediente_rechazar_traslado,
+        name="expediente_rechazar_traslado",
+    ),
+    path(f"{CASO}/cambiar-agente/", vistas_incidencias.expediente_cambiar_agente, name="expediente_cambiar_agente"),
+    path(f"{CASO}/adjuntos/<int:pk>/", views.adjunto, name="adjunto"),
     path("documentos/<cvd:cvd>/", views.documento, name="documento"),
     # Public.
     path("seguimiento/caso/<caso:numero>/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),

@@ -22,9 +22,9 @@ from senasa import escrito
 from senasa.models import Rol
 from senasa.transicion import ActoRechazado, DatoInvalido
 
-from . import avisos, forms, prellenado, services
+from . import avisos, espera, forms, prellenado, services
 from .actos import atender, devolver
-from .archivos import ArchivoNuevo, del_certificado
+from .archivos import ArchivoNuevo, del_certificado, limpiar_nombre
 from .ephyto import EphytoInvalido, leer
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion
 from .models import Adjunto, Documento, Expediente, Partida
@@ -50,6 +50,10 @@ def _resumen(partida: Partida) -> list[str]:
 # ── Registration ──────────────────────────────────────────────────────────────────────────────────
 
 
+def _dueno(request: HttpRequest) -> str:
+    return f"usuario:{request.user.pk}"
+
+
 @acto
 @never_cache
 def expediente_nuevo(request: HttpRequest) -> HttpResponse:
@@ -58,8 +62,8 @@ def expediente_nuevo(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied(_("Registrar solicitudes corresponde a mesa de partes."))
     antes = escrito.recuperar(request)
     ficha = (antes or request.POST).get("ephyto") or request.GET.get("ephyto", "")
-    origen = prellenado.recuperar(ficha, request.user) if ficha else None
-    leido = prellenado.prellenar(leer(origen[2])) if origen else None
+    origen = espera.recuperar(espera.EPHYTO, ficha, de=_dueno(request)) if ficha else None
+    leido = prellenado.prellenar(leer(origen.contenido)) if origen else None
     if antes is not None:
         return _tal_como_estaba(request, antes, leido)
     if request.method != "POST":
@@ -95,7 +99,7 @@ def _registrado(
     request: HttpRequest,
     form: forms.FormularioSolicitud,
     partidas: Any,
-    origen: tuple[str, str, bytes] | None,
+    origen: espera.EnEspera | None,
     adjuntos: list[ArchivoNuevo],
 ) -> HttpResponse:
     datos = form.cleaned_data
@@ -107,7 +111,7 @@ def _registrado(
             agente=form.agente,
             partidas=partidas.pedidas(),
             datos=form.datos_del_expediente(),
-            adjuntos=[del_certificado(*origen[1:]), *adjuntos] if origen else (),
+            adjuntos=[del_certificado(origen.nombre, origen.contenido), *adjuntos] if origen else (),
             envio=datos["envio"],
             ocurrio_en=datos["ocurrio_en"],
             texto=datos["texto"],
@@ -115,7 +119,7 @@ def _registrado(
     except ActoRechazado as error:
         raise PermissionDenied(error.mensaje) from error
     if origen:
-        transaction.on_commit(lambda: prellenado.olvidar(origen[0]))
+        transaction.on_commit(lambda: espera.olvidar(origen.ruta))
     quienes = _(" y ").join(avisos.destinatarios(expediente))
     mensaje = _("Solicitud registrada con el número %(numero)s. Se avisa por correo a %(quienes)s.")
     messages.success(request, mensaje % {"numero": expediente.numero, "quienes": quienes})
@@ -213,7 +217,8 @@ def ephyto_leer(request: HttpRequest) -> HttpResponse:
         except EphytoInvalido as error:
             form.add_error("archivo", str(error))
         else:
-            ficha = prellenado.guardar(contenido, subido.name, request.user)
+            nombre = limpiar_nombre(subido.name)
+            ficha = espera.guardar(espera.EPHYTO, contenido, nombre=nombre, de=_dueno(request))
             return redirect(reverse("expediente_nuevo", query={"ephyto": ficha}))
     contexto = {
         "titulo": _("Leer un certificado ePhyto"),

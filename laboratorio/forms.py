@@ -228,6 +228,18 @@ class FormularioRegistrar(FormularioDeActo):
         return datos
 
 
+class FormularioPerder(FormularioDeActo):
+    accion_motivada = Accion.PERDER
+
+
+class FormularioAnularMuestra(FormularioDeActo):
+    accion_motivada = Accion.ANULAR_MUESTRA
+
+
+class FormularioCancelar(FormularioDeActo):
+    accion_motivada = Accion.CANCELAR
+
+
 class FormularioRevertir(FormularioDeActo):
     accion_motivada = Accion.REVERTIR
 

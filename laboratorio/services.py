@@ -298,6 +298,19 @@ def cancelar(
     return evento
 
 
+def admite_parcial(informe: Informe) -> bool:
+    """Whether a verified positive is there while other analyses are still to be done."""
+    suyos = Analisis.objects.filter(solicitud=informe.solicitud_id)
+    hallados = suyos.filter(
+        estado=EstadoAnalisis.VERIFICADO, resultados__vigente=True, resultados__valor=Valor.POSITIVO
+    )
+    return (
+        informe.estado == EstadoInforme.BORRADOR
+        and suyos.filter(estado__in=ANALISIS[Accion.CANCELAR].de).exists()
+        and hallados.exists()
+    )
+
+
 @transaction.atomic
 def emitir_parcial(
     *, informe: Informe, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
@@ -311,8 +324,7 @@ def emitir_parcial(
     if informe.estado != EstadoInforme.BORRADOR:
         raise EstadoImpide(_("El informe %(informe)s ya no está en elaboración.") % {"informe": informe})
     suyos = Analisis.objects.filter(solicitud=informe.solicitud_id)
-    hallados = Resultado.objects.filter(analisis__in=suyos, vigente=True, valor=Valor.POSITIVO)
-    if not hallados.filter(analisis__estado=EstadoAnalisis.VERIFICADO).exists():
+    if not admite_parcial(informe):
         raise EstadoImpide(_("Un informe parcial se apoya en un positivo ya verificado, y todavía no hay ninguno."))
     informe.parcial = True
     informe.save(update_fields=["parcial"])

@@ -31,8 +31,11 @@ from senasa.transicion import ActoRechazado, EstadoImpide, RolImpide
 
 from . import services
 from .forms import (
+    FormularioAnularMuestra,
     FormularioAsignar,
+    FormularioCancelar,
     FormularioEnviar,
+    FormularioPerder,
     FormularioRechazar,
     FormularioRecibir,
     FormularioRegistrar,
@@ -259,6 +262,39 @@ def muestra_rechazar(request: HttpRequest, numero: str) -> HttpResponse:
     )
 
 
+@formulario
+def muestra_perder(request: HttpRequest, numero: str) -> HttpResponse:
+    return _acto_de_muestra(
+        request,
+        numero,
+        Accion.PERDER,
+        services.perder,
+        formulario=FormularioPerder,
+        que_hara=[
+            _("Cancela los análisis pendientes de esta muestra."),
+            _("Si no queda otra viva, la partida vuelve al puesto para una nueva toma."),
+        ],
+        contexto={"peligro": True},
+    )
+
+
+@formulario
+def muestra_anular(request: HttpRequest, numero: str) -> HttpResponse:
+    """At the post, before it travels."""
+    muestra = _muestra(request, numero)
+    return atender(
+        request,
+        objeto=muestra,
+        accion=Accion.ANULAR_MUESTRA,
+        tabla=MUESTRA,
+        formulario=FormularioAnularMuestra,
+        hacer=partial(services.anular_muestra, muestra=muestra, actor=request.user),
+        resumen=_resumen(muestra),
+        que_hara=[_("La muestra ya no se envía; su número no se vuelve a usar.")],
+        contexto={"peligro": True},
+    )
+
+
 @ver
 def muestra(request: HttpRequest, numero: str) -> HttpResponse:
     """One page for a sample's life. Outside the laboratory nothing is said of results before the report."""
@@ -278,8 +314,13 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
         "custodia": _custodia(muestra),
         "eventos": _vida(muestra, analisis, informe) if con_resultados else [],
         "actos": [
-            {"url": reverse(f"muestra_{accion}", args=[numero]), "verbo": MUESTRA[accion].verbo}
-            for accion in (Accion.RECIBIR, Accion.RECHAZAR)
+            {"url": reverse(nombre, args=[numero]), "verbo": MUESTRA[accion].verbo}
+            for accion, nombre in (
+                (Accion.RECIBIR, "muestra_recibir"),
+                (Accion.RECHAZAR, "muestra_rechazar"),
+                (Accion.PERDER, "muestra_perder"),
+                (Accion.ANULAR_MUESTRA, "muestra_anular"),
+            )
             if permite(muestra, accion, request.user, tabla=MUESTRA)
         ],
     }
@@ -598,8 +639,64 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
         if permite(informe, Accion.RETENER, request.user, tabla=INFORME)
         else None,
         "reversibles": _reversibles(request, analisis, informe),
+        "cancelables": {uno.pk for uno in analisis if permite(uno, Accion.CANCELAR, request.user, tabla=ANALISIS)}
+        if informe.estado == EstadoInforme.BORRADOR
+        else set(),
+        "puede_ser_parcial": request.user.tiene(Rol.DIRECTOR) and services.admite_parcial(informe),
     }
     return render(request, "laboratorio/informe.html", contexto)
+
+
+@formulario
+@con_rol(Rol.DIRECTOR)
+def analisis_cancelar(request: HttpRequest, pk: int) -> HttpResponse:
+    analisis = _analisis(request, pk)
+    return atender(
+        request,
+        objeto=analisis,
+        accion=Accion.CANCELAR,
+        tabla=ANALISIS,
+        formulario=FormularioCancelar,
+        hacer=partial(services.cancelar, analisis=analisis, actor=request.user),
+        resumen=[str(analisis)],
+        que_hara=[
+            _("El análisis no se hará o no se terminará; el informe dirá que no se ensayó."),
+            _("Si era el último que faltaba, el informe se cierra y espera su firma."),
+            _("Si no queda ninguno, la partida vuelve al puesto para una nueva toma."),
+        ],
+        volver=reverse("informe", args=[analisis.solicitud.informe.numero]),
+        plantilla="laboratorio/acto.html",
+        contexto={"peligro": True},
+    )
+
+
+@formulario
+@con_rol(Rol.DIRECTOR)
+def informe_parcial(request: HttpRequest, numero: str) -> HttpResponse:
+    """On an early positive, the director does not wait for the rest."""
+    informe = _informe(request, numero)
+    primero = informe.solicitud.analisis.filter(estado__in=ANALISIS[Accion.CANCELAR].de).first()
+    if primero is None:
+        mensaje = _("%(informe)s ya no tiene análisis por cancelar.") % {"informe": informe}
+        volver = reverse("informe", args=[numero])
+        return conflicto(request, EstadoImpide(mensaje), expediente=informe.expediente, volver=volver)
+    return atender(
+        request,
+        objeto=primero,
+        accion=Accion.CANCELAR,
+        tabla=ANALISIS,
+        formulario=FormularioCancelar,
+        hacer=partial(services.emitir_parcial, informe=informe, actor=request.user),
+        inicial={"motivo": "positivo-temprano"},
+        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
+        titulo=_("Informe parcial"),
+        que_hara=[
+            _("Cancela los análisis que faltan: el informe sale con el positivo ya verificado."),
+            _("Queda por firmar: lo firma usted en el paso siguiente."),
+        ],
+        volver=reverse("informe", args=[numero]),
+        plantilla="laboratorio/acto.html",
+    )
 
 
 @formulario

@@ -41,6 +41,8 @@ ACTO = Fila({"inspector"}, {"inspector"}, "linea")
 MATRIZ = {
     "livez": Fila(PUBLICA),
     "readyz": Fila(PUBLICA),
+    "metrics": Fila(PUBLICA),  # with its key alone: tests/dashboard/test_metricas.py
+    "operacion": Fila({"admin", "direccion"}),
     "set_language": Fila(NADIE, PUBLICA),
     "inicio": Fila(PERSONAL),
     "tablero": Fila(VEN_CASOS),
@@ -52,6 +54,7 @@ MATRIZ = {
     "expediente_nuevo": Fila({"mesa"}, {"mesa"}),
     "ephyto_leer": Fila({"mesa"}, {"mesa"}),
     "partida_programar": ACTO,
+    "partida_no_presentada": ACTO,
     "partida_inspeccionar": ACTO,
     "partida_tomar_muestra": ACTO,
     "partida_enviar": ACTO,
@@ -60,6 +63,18 @@ MATRIZ = {
     "partida_ordenar_medida": ACTO,
     "partida_cumplir_medida": ACTO,
     "expediente_cerrar": Fila({"inspector"}, {"inspector"}, "caso"),
+    "expediente_observar": Fila({"inspector"}, {"inspector"}, "caso"),
+    "expediente_responder": Fila({"mesa"}, {"mesa"}, "caso"),
+    "expediente_abandonar": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_desistir": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_anular": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_reabrir": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_trasladar": Fila({"jefe"}, {"jefe"}, "caso"),
+    # Nobody's until it is offered, and then the other post's: tests/expedientes/test_incidencias.py.
+    "expediente_aceptar_traslado": Fila(NADIE, NADIE, "caso"),
+    "expediente_rechazar_traslado": Fila(NADIE, NADIE, "caso"),
+    "expediente_cambiar_agente": Fila({"mesa"}, {"mesa"}, "caso"),
+    "posentrada": Fila({"inspector", "jefe", "direccion"}),
     "adjunto": Fila(VEN_CASOS, args="adjunto"),
     "documento": Fila(VEN_CASOS, args="documento"),
     "recepcion": Fila({"recepcion"}),
@@ -67,17 +82,21 @@ MATRIZ = {
     "muestra": Fila(PERSONAL, args="muestra"),
     "muestra_recibir": Fila({"recepcion"}, {"recepcion"}, "muestra"),
     "muestra_rechazar": Fila({"recepcion"}, {"recepcion"}, "muestra"),
+    "muestra_perder": Fila({"recepcion"}, {"recepcion"}, "muestra"),
+    "muestra_anular": Fila({"inspector"}, {"inspector"}, "muestra"),
     "analisis_bandeja": Fila({"analista"}),
     "analisis_asignar": Fila(NADIE, {"analista"}, "analisis"),
     "analisis_iniciar": Fila(NADIE, {"analista"}, "analisis"),
     "analisis_registrar": Fila({"analista"}, {"analista"}, "analisis"),
     "analisis_revertir": Fila({"analista", "verificador"}, {"analista", "verificador"}, "analisis"),
+    "analisis_cancelar": Fila({"director"}, {"director"}, "analisis"),
     "analisis_verificar": Fila(NADIE, {"verificador"}, "analisis"),
     "verificacion": Fila({"verificador"}),
     "verificar_varios": Fila(NADIE, {"verificador"}),
     "firmas": Fila({"director"}),
     "informe": Fila(LABORATORIO, args="informe"),
     "informe_firmar": Fila({"director"}, {"director"}, "informe"),
+    "informe_parcial": Fila({"director"}, {"director"}, "informe"),
     "informe_retener": Fila(NADIE, {"analista", "verificador"}, "informe"),
     "verificar": Fila(PUBLICA),
     "verificar_cvd": Fila(PUBLICA, args="documento"),
@@ -88,7 +107,7 @@ MATRIZ = {
 # Django's and allauth's own pages are tested by their makers; ours close sign-up (tests/senasa).
 AJENAS = ("account_", "mfa_", "socialaccount_")
 # A page that says «not found» to the public says nothing at all: 404 there is an answer.
-CON_404 = {"seguimiento_caso", "seguimiento_documento"}
+CON_404 = {"metrics", "seguimiento_caso", "seguimiento_documento"}
 
 
 def nombres() -> set[str]:
