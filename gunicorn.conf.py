@@ -13,6 +13,16 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"generic": settings.LOGGING["formatters"]["linea"]},
+    "root": {"level": "WARNING", "handlers": []},
+    "loggers": {
+        "gunicorn.error": {
+            "level": settings.LOGGING["loggers"]["senasa"]["level"],
+            "handlers": ["error_console"],
+            "propagate": False,
+        },
+        # With a dictionary gunicorn writes it whatever `accesslog` says.
+        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+    },
 }
 
 

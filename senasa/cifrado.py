@@ -34,7 +34,11 @@ def _base64(octetos: bytes) -> bytes:
 
 
 def _de_base64(texto: bytes) -> bytes:
-    return b64decode(texto + b"=" * (-len(texto) % 4), validate=True)
+    """One spelling only, as the format demands: raises ValueError for any other."""
+    octetos = b64decode(texto + b"=" * (-len(texto) % 4), validate=True)
+    if _base64(octetos) != texto:
+        raise ValueError
+    return octetos
 
 
 def _derivar(llave: bytes, sal: bytes, para: bytes) -> bytes:
@@ -109,7 +113,7 @@ class Descifrador(io.RawIOBase):
             raise NoSeAbre("El archivo no es un respaldo cifrado con una clave (formato age).")
         try:
             sal, coste = _de_base64(partes[2]), int(partes[3])
-            envuelta, sello = _de_base64(cuerpo.strip()), _de_base64(final[4:].strip())
+            envuelta, sello = _de_base64(cuerpo.removesuffix(b"\n")), _de_base64(final[4:].removesuffix(b"\n"))
         except ValueError:
             raise NoSeAbre("La cabecera del respaldo está dañada.") from None
         if not 0 < coste <= COSTE_MAXIMO or len(sal) != 16:

@@ -9,12 +9,15 @@ where databases and mail servers quote what people typed.
 import logging
 import re
 import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 # What our own lines may add beside their text.
 CAMPOS = {"ruta", "metodo", "estado", "ms", "usuario"}
+# Where the program and its libraries lie is the same for every line.
+CARPETAS = re.compile(rf"^.*/site-packages/|^{re.escape(str(Path(__file__).parents[1]))}/")
 # The last defence, for whatever text others write: a path keeps its head, a secret and an address nothing.
 QUE_SE_TAPA = (
     (re.compile(r"(/seguimiento/)[^/\s\"'?#]+"), r"\1‹enlace›"),
@@ -65,7 +68,7 @@ def _rastro(logger: Any, metodo: str, linea: structlog.types.EventDict) -> struc
         estado = getattr(error, "sqlstate", None)
         tipos.append(f"{type(error).__module__}.{type(error).__qualname__}{f' {estado}' if estado else ''}")
         cuadros = traceback.extract_tb(error.__traceback__)
-        rastro += [f"{cuadro.filename}:{cuadro.lineno} {cuadro.name}" for cuadro in cuadros]
+        rastro += [f"{CARPETAS.sub('', cuadro.filename)}:{cuadro.lineno} {cuadro.name}" for cuadro in cuadros]
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if tipos:
         linea["excepcion"], linea["rastro"] = tipos, rastro[:60]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def _del_campo(modelo: type[models.Model], campo: models.FileField) -> Iterator[
     columnas = [campo.attname, *(["sha256"] if con_huella else [])]
     filas = modelo._default_manager.exclude(**{campo.attname: ""}).exclude(**{campo.attname: None})
     for nombre, *huella in filas.order_by("pk").values_list(*columnas).iterator():
-        yield ArchivoDeFila(almacen, nombre, *(huella or [""]), lambda nombre=nombre: leer(almacen, nombre))
+        yield ArchivoDeFila(almacen, nombre, "".join(huella), partial(leer, almacen, nombre))
 
 
 def _nombre_del_almacen(almacen: Any) -> str:
