@@ -12,13 +12,20 @@ from typing import Any, NoReturn
 
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from allauth.socialaccount.providers.openid_connect import views as openid_connect
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from allauth.utils import generate_unique_username
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.checks import Error, register
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from requests import RequestException
 
 from .models import ROLES_DE_PERSONAS, Disciplina, Puesto, Usuario
 
@@ -49,6 +56,37 @@ def _lista(valor: Any) -> list[str]:
 
 def _de_los_grupos(grupos: list[str], mapa: dict[str, list[str]]) -> list[str]:
     return sorted({destino for grupo in grupos for destino in mapa.get(grupo, [])})
+
+
+class ConFirma(OpenIDConnectOAuth2Adapter):
+    """allauth believes a token because it came over TLS; what stands between may not be the provider: check it."""
+
+    def _decode_id_token(self, app: Any, id_token: str) -> dict[str, Any]:
+        self.did_fetch_access_token = False
+        return super()._decode_id_token(app, id_token)
+
+
+@login_not_required
+def ir(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    try:
+        return openid_connect.login(request, provider_id)
+    except (RequestException, KeyError) as error:
+        return _no_responde(request, error)
+
+
+@login_not_required
+def volver(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    try:
+        return OAuth2CallbackView.adapter_view(ConFirma(request, provider_id))(request)
+    except SocialApp.DoesNotExist:
+        raise Http404 from None
+    except (RequestException, KeyError, TypeError, ValueError) as error:  # an answer without what it must say
+        return _no_responde(request, error)
+
+
+def _no_responde(request: HttpRequest, error: Exception) -> HttpResponse:
+    registro.warning("El proveedor de identidad no responde bien: %s", type(error).__name__)
+    return render(request, "socialaccount/authentication_error.html", status=502)
 
 
 class AdaptadorDelProveedor(DefaultSocialAccountAdapter):

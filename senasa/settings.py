@@ -212,7 +212,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PROXIES", default=0 if DEMO else 1)
-SEGUNDO_FACTOR = env.bool("SEGUNDO_FACTOR", default=not DEMO)  # whoever has none must set one up first
+# Whoever has no second factor must set one up first. An empty variable is one that nobody set.
+SEGUNDO_FACTOR = env.bool("SEGUNDO_FACTOR") if env("SEGUNDO_FACTOR", default="") else not DEMO
 MFA_ADAPTER = "senasa.cuentas.AdaptadorDeSegundoFactor"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "SENASA"
@@ -250,7 +251,7 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = (
     {
         "openid_connect": {
             "OAUTH_PKCE_ENABLED": True,
-            "SCOPE": env("OIDC_ALCANCES", default="openid profile email").split(),
+            "SCOPE": (env("OIDC_ALCANCES", default="") or "openid profile email").split(),
             "APPS": [
                 {
                     "provider_id": "institucion",

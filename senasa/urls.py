@@ -9,7 +9,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
-from senasa import cuentas, salud
+from senasa import cuentas, oidc, salud
 
 # The admin's own sign-in page knows no rate limit and no second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -39,7 +39,8 @@ CUENTAS = [
     path("2fa/webauthn/keys/<int:pk>/remove/", cuentas.quitar_llave, name="mfa_remove_webauthn"),
     path("2fa/", include("allauth.mfa.urls")),
     path("3rdparty/login/cancelled/", socialaccount.login_cancelled, name="socialaccount_login_cancelled"),
-    path("", include("allauth.socialaccount.providers.openid_connect.urls")),
+    path("oidc/<str:provider_id>/login/", oidc.ir, name="openid_connect_login"),
+    path("oidc/<str:provider_id>/login/callback/", oidc.volver, name="openid_connect_callback"),
 ]
 
 urlpatterns = [

@@ -11,7 +11,10 @@ from pathlib import Path
 os.environ["MODO"] = "demo"
 for _clave in ("SECRET_KEY", "ENLACE_CLAVE", "BITACORA_CLAVE"):
     os.environ.setdefault(_clave, secrets.token_urlsafe(48))
-for _variable in ("REDIS_URL", "EMAIL_URL", "FIRMA_P12", "FIRMA_CLAVE", "FIRMA_RAICES", "SITIO_URL", "ALLOWED_HOSTS"):
+for _variable in (
+    "REDIS_URL", "EMAIL_URL", "FIRMA_P12", "FIRMA_CLAVE", "FIRMA_RAICES", "SITIO_URL", "ALLOWED_HOSTS",
+    "SEGUNDO_FACTOR", "OIDC_SERVIDOR", "OIDC_ROLES", "OIDC_PUESTOS", "OIDC_DISCIPLINAS", "OIDC_SEGUNDO_FACTOR",
+):  # fmt: skip
     os.environ[_variable] = os.environ.get(f"PRUEBA_{_variable}", "")  # what `.env` says is not for tests
 if "VAR_DE_PRUEBAS" not in os.environ:
     os.environ["VAR_DE_PRUEBAS"] = tempfile.mkdtemp(prefix="senasa-pruebas-")

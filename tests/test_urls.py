@@ -6,6 +6,7 @@ when even the object is none of theirs. An act whose moment has passed answers 4
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -104,8 +105,38 @@ MATRIZ = {
     "seguimiento_caso": Fila(PUBLICA, args="caso"),
     "seguimiento_documento": Fila(PUBLICA, args="caso_y_documento"),
 }
-# Django's and allauth's own pages are tested by their makers; ours close sign-up (tests/senasa).
-AJENAS = ("account_", "mfa_", "socialaccount_")
+# Of allauth, the pages we use: what GET answers to whoever has not signed in. Every other role has the same rights
+# here; what their forms do is in tests/senasa.
+AJENAS = ("account_", "mfa_", "socialaccount_", "openid_connect_")
+CUENTAS: dict[str, tuple[int | str, list[Any]]] = {
+    "account_login": (200, []),
+    "account_logout": ("ingresar", []),
+    "account_inactive": (200, []),
+    "account_signup": (200, []),
+    "account_reauthenticate": ("ingresar", []),
+    "account_change_password": ("ingresar", []),
+    "account_reset_password": (200, []),
+    "account_reset_password_done": (200, []),
+    "account_reset_password_from_key": (200, ["1", "nada-nada"]),
+    "account_reset_password_from_key_done": (200, []),
+    "mfa_index": ("ingresar", []),
+    "mfa_authenticate": ("ingresar", []),
+    "mfa_reauthenticate": ("ingresar", []),
+    "mfa_reauthenticate_webauthn": ("ingresar", []),
+    "mfa_activate_totp": ("ingresar", []),
+    "mfa_deactivate_totp": ("ingresar", []),
+    "mfa_view_recovery_codes": ("ingresar", []),
+    "mfa_generate_recovery_codes": ("ingresar", []),
+    "mfa_download_recovery_codes": ("ingresar", []),
+    "mfa_list_webauthn": ("ingresar", []),
+    "mfa_add_webauthn": ("ingresar", []),
+    "mfa_edit_webauthn": ("ingresar", [1]),
+    "mfa_remove_webauthn": ("ingresar", [1]),
+    "socialaccount_login_cancelled": (200, []),
+    # Without an identity provider there is nothing here (with one: tests/senasa/test_oidc.py).
+    "openid_connect_login": (404, ["institucion"]),
+    "openid_connect_callback": (404, ["institucion"]),
+}
 # A page that says «not found» to the public says nothing at all: 404 there is an answer.
 CON_404 = {"metrics", "seguimiento_caso", "seguimiento_documento"}
 
@@ -117,6 +148,23 @@ def nombres() -> set[str]:
 def test_every_url_has_a_row():
     propias = {nombre for nombre in nombres() if not nombre.startswith(AJENAS)}
     assert propias == set(MATRIZ)
+    assert nombres() - propias == set(CUENTAS)
+
+
+@pytest.mark.parametrize("nombre", CUENTAS)
+def test_pages_of_accounts_open_only_what_needs_no_sign_in(nombre):
+    espera, args = CUENTAS[nombre]
+    url = reverse(nombre, args=args)
+    if espera == "ingresar":
+        espera = reverse("account_login")
+        assert Client().post(url).url.startswith(espera)
+    respuesta = Client().get(url)
+    if isinstance(espera, int):
+        assert respuesta.status_code == espera
+    else:
+        assert urlsplit(respuesta.url).path == espera
+    for metodo in ("put", "patch", "delete"):
+        assert getattr(Client(), metodo)(url).status_code < 500
 
 
 @pytest.fixture

@@ -51,6 +51,10 @@ except ImproperlyConfigured as error:
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
         ({"MODO": "prueba"}, "MODO"),
         ({"DATABASE_URL": "sqlite:///x"}, "DATABASE_URL"),
+        ({"OIDC_SERVIDOR": "http://id.example", "OIDC_CLIENTE": "c", "OIDC_ROLES": "g=inspector"}, "https"),
+        ({"OIDC_SERVIDOR": "https://id.example", "OIDC_ROLES": "g=inspector"}, "OIDC_CLIENTE"),
+        ({"OIDC_SERVIDOR": "https://id.example", "OIDC_CLIENTE": "c"}, "OIDC_ROLES"),
+        ({"OIDC_ROLES": "inspectores"}, "OIDC_ROLES"),
     ],
 )
 def test_production_refuses(cambio: dict[str, str], nombrado: str) -> None:
@@ -100,6 +104,39 @@ def test_redis_is_the_broker_when_there_is_one() -> None:
     ajustes = leer(BUENA | {"REDIS_URL": url}, "CELERY_BROKER_URL", "CELERY_BROKER_TRANSPORT_OPTIONS")
     assert ajustes["CELERY_BROKER_URL"] == url
     assert ajustes["CELERY_BROKER_TRANSPORT_OPTIONS"]["visibility_timeout"] == 300
+
+
+def test_second_factor_is_required_in_production_and_not_in_the_demonstration() -> None:
+    assert leer(BUENA, "SEGUNDO_FACTOR") == {"SEGUNDO_FACTOR": True}
+    assert leer(BUENA | {"MODO": "demo"}, "SEGUNDO_FACTOR") == {"SEGUNDO_FACTOR": False}
+    assert leer(BUENA | {"SEGUNDO_FACTOR": ""}, "SEGUNDO_FACTOR") == {"SEGUNDO_FACTOR": True}
+    assert leer(BUENA | {"SEGUNDO_FACTOR": "no"}, "SEGUNDO_FACTOR") == {"SEGUNDO_FACTOR": False}
+
+
+def test_identity_provider_is_set_by_variables() -> None:
+    assert leer(BUENA, "SOCIALACCOUNT_PROVIDERS") == {"SOCIALACCOUNT_PROVIDERS": {}}
+    puesto = {
+        "OIDC_SERVIDOR": "https://id.example/realms/senasa/",
+        "OIDC_CLIENTE": "expedientes",
+        "OIDC_SECRETO": "s",
+        "OIDC_ROLES": "grupo-a=inspector, grupo-b=jefe_de_puesto,grupo-b=inspector",
+        "OIDC_PUESTOS": "cn=mar=PCM",
+        "OIDC_SEGUNDO_FACTOR": "mfa,otp",
+    }
+    ajustes = leer(
+        BUENA | puesto,
+        "OIDC_ROLES",
+        "OIDC_PUESTOS",
+        "OIDC_SEGUNDO_FACTOR",
+        "SOCIALACCOUNT_PROVIDERS",
+        "CONTENT_SECURITY_POLICY",
+    )
+    assert ajustes["OIDC_ROLES"] == {"grupo-a": ["inspector"], "grupo-b": ["jefe_de_puesto", "inspector"]}
+    assert ajustes["OIDC_PUESTOS"] == {"cn=mar": ["PCM"]}
+    assert ajustes["OIDC_SEGUNDO_FACTOR"] == ["mfa", "otp"]
+    (app,) = ajustes["SOCIALACCOUNT_PROVIDERS"]["openid_connect"]["APPS"]
+    assert (app["client_id"], app["settings"]) == ("expedientes", {"server_url": "https://id.example/realms/senasa"})
+    assert ajustes["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["form-action"] == ["'self'", "https://id.example"]
 
 
 def test_policy_allows_nothing_unsafe() -> None:
