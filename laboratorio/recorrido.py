@@ -45,6 +45,10 @@ class Caso:
     def analisis(self) -> list[Analisis]:
         return list(Analisis.objects.filter(expediente=self.expediente).exclude(estado=EstadoAnalisis.CANCELADO))
 
+    def por_hacer(self, *estados: str) -> list[Analisis]:
+        """The analyses that a step of the bench finds; those of an earlier round are done."""
+        return [uno for uno in self.analisis if uno.estado in estados]
+
 
 def programar(caso: Caso) -> None:
     for partida in caso.partidas:
@@ -110,7 +114,7 @@ def rechazar(caso: Caso) -> None:
 
 
 def asignar(caso: Caso) -> None:
-    for analisis in caso.analisis:
+    for analisis in caso.por_hacer(EstadoAnalisis.PENDIENTE):
         laboratorio.asignar(
             analisis=analisis,
             analista=caso.personas[caso.azar.choice(["analista", "analista2"])],
@@ -119,7 +123,7 @@ def asignar(caso: Caso) -> None:
 
 
 def iniciar(caso: Caso) -> None:
-    for analisis in caso.analisis:
+    for analisis in caso.por_hacer(EstadoAnalisis.ASIGNADO):
         laboratorio.iniciar(analisis=analisis, actor=_analista(analisis))
 
 
@@ -149,7 +153,7 @@ def revertir(caso: Caso) -> None:
 
 
 def verificar(caso: Caso) -> None:
-    for analisis in caso.analisis:
+    for analisis in caso.por_hacer(EstadoAnalisis.REGISTRADO):
         for vez in range(analisis.metodo.verificaciones):
             laboratorio.verificar(analisis=analisis, actor=caso.verificadores[vez])
 
