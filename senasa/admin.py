@@ -178,6 +178,5 @@ class UsuarioAdmin(UserAdmin):
         obj.poner_roles(obj.roles)
         super().save_model(request, obj, form, change)
         if change and form.cleaned_data.get("quitar_segundo_factor"):
-            cuentas.quitar_segundo_factor(obj)
-            causa = form.cleaned_data["causa"]
-            self.log_change(request, obj, _("Segundo factor quitado: %(causa)s") % {"causa": causa})
+            autor, causa = request.user, form.cleaned_data["causa"]
+            cuentas.quitar_segundo_factor(usuario=obj, autor=autor, causa=causa)

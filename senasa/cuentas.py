@@ -19,6 +19,7 @@ from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.webauthn.views import remove_webauthn
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 from django.db.models import F
@@ -154,7 +155,9 @@ def al_cambiar_un_factor(*, instance: Authenticator, created: bool | None = None
 
 
 @transaction.atomic
-def quitar_segundo_factor(usuario: Usuario) -> None:
-    """For whoever lost the phone or the key: the next sign-in asks to set one up again."""
+def quitar_segundo_factor(*, usuario: Usuario, autor: Usuario, causa: str) -> None:
+    """For whoever lost the phone or the key: the next sign-in asks to set one up again. It stays in the history."""
     Authenticator.objects.filter(user=usuario).delete()
     cerrar_sesiones(usuario)
+    mensaje = _("Segundo factor quitado: %(causa)s") % {"causa": causa}
+    LogEntry.objects.log_actions(autor.pk, [usuario], CHANGE, mensaje, single_object=True)

@@ -41,6 +41,8 @@ def secreto(nombre: str) -> str:
 
 
 SECRET_KEY = secreto("SECRET_KEY")
+# Keys of before, which still open sessions and the secrets of second factors.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_ANTERIORES", default=[])
 ENLACE_CLAVE = secreto("ENLACE_CLAVE")  # derives the tracking tokens
 BITACORA_CLAVE = secreto("BITACORA_CLAVE")  # chains the case log
 if len({SECRET_KEY, ENLACE_CLAVE, BITACORA_CLAVE}) < 3:

@@ -13,12 +13,14 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from expedientes.models import Dictamen
 from laboratorio.demo import CLAVE
+from senasa import llave
 from senasa.models import Usuario
 from senasa.sesiones import PARA_PONERLO
 from tests.builders import crear_caso, personas
@@ -140,6 +142,17 @@ def test_the_secret_is_not_readable_in_the_database(client: Client) -> None:
     assert "seed" in guardado
 
 
+def test_changing_the_secret_key_loses_no_factor_while_the_old_one_is_named(client: Client, settings: Any) -> None:
+    entrar(client, "inspector")
+    secreto, _codigos = activar(client)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "otra-clave" * 6, [settings.SECRET_KEY]
+    guardado = Authenticator.objects.get(type="totp").data["secret"]
+    assert llave.descifrar(guardado, para="segundo factor") == secreto
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(llave.InvalidToken):
+        llave.descifrar(guardado, para="segundo factor")
+
+
 def test_qr_and_pages_need_no_inline_script_nor_style(client: Client) -> None:
     entrar(client, "inspector")
     url = reverse("mfa_activate_totp")
@@ -147,8 +160,8 @@ def test_qr_and_pages_need_no_inline_script_nor_style(client: Client) -> None:
     texto = respuesta.content.decode()
     assert 'src="data:image/svg+xml;base64,' in texto
     assert "img-src 'self' data:" in respuesta["Content-Security-Policy"]
-    llave = client.get(reverse("mfa_add_webauthn")).content.decode()
-    assert re.findall(r"<script(?![^>]*(?:src=|application/json))", texto + llave) == []
+    de_llave = client.get(reverse("mfa_add_webauthn")).content.decode()
+    assert re.findall(r"<script(?![^>]*(?:src=|application/json))", texto + de_llave) == []
 
 
 # ── At the door ───────────────────────────────────────────────────────────────────────────────────
@@ -215,11 +228,11 @@ def test_the_last_one_is_not_taken_away_while_required(obligatorio: None, client
 
 
 def test_the_last_key_is_not_taken_away_while_required(obligatorio: None, client: Client, gente: Any) -> None:
-    llave = Authenticator.objects.create(user=gente["inspector"], type="webauthn", data={"name": "Azul"})
+    suya = Authenticator.objects.create(user=gente["inspector"], type="webauthn", data={"name": "Azul"})
     client.force_login(Usuario.objects.get(username="inspector"))
-    quitar = reverse("mfa_remove_webauthn", args=[llave.pk])
+    quitar = reverse("mfa_remove_webauthn", args=[suya.pk])
     assert client.post(quitar).url == reverse("mfa_list_webauthn")
-    assert Authenticator.objects.filter(pk=llave.pk).exists()
+    assert Authenticator.objects.filter(pk=suya.pk).exists()
     ajena = Authenticator.objects.create(user=gente["mesa"], type="webauthn", data={"name": "Roja"})
     assert client.post(reverse("mfa_remove_webauthn", args=[ajena.pk])).status_code == 404
 
@@ -296,6 +309,19 @@ def test_administrator_takes_away_a_lost_factor_with_a_cause(obligatorio: None, 
 
     entrar(perdido, "inspector")
     assert perdido.get(reverse("tablero")).url == reverse("mfa_index")
+
+
+def test_whoever_holds_the_server_takes_away_the_administrators_factor(client: Client, gente: Any) -> None:
+    entrar(client, "admin")
+    activar(client)
+    call_command("quitar_segundo_factor", "admin", causa="Se perdió la llave")
+    assert not Authenticator.objects.exists()
+    assert not dentro(client)
+    entrada = LogEntry.objects.get()
+    assert (entrada.user, entrada.object_id) == (gente["admin"], str(gente["admin"].pk))
+    assert "Se perdió la llave (desde el servidor)" in entrada.change_message
+    with pytest.raises(CommandError):
+        call_command("quitar_segundo_factor", "nadie", causa="x")
 
 
 def test_nobody_reads_secrets_in_the_administration(gente: dict[str, Usuario]) -> None:
