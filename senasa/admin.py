@@ -178,5 +178,4 @@ class UsuarioAdmin(UserAdmin):
         obj.poner_roles(obj.roles)
         super().save_model(request, obj, form, change)
         if change and form.cleaned_data.get("quitar_segundo_factor"):
-            autor, causa = request.user, form.cleaned_data["causa"]
-            cuentas.quitar_segundo_factor(usuario=obj, autor=autor, causa=causa)
+            cuentas.quitar_segundo_factor(usuario=obj, autor=request.user, causa=form.cleaned_data["causa"])  # type: ignore[arg-type]

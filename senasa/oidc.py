@@ -142,10 +142,11 @@ def _persona(request: HttpRequest, datos: dict[str, Any]) -> Usuario:
 def _actualizar(usuario: Usuario, roles: list[str], grupos: list[str]) -> None:
     usuario.poner_roles(roles)
     usuario.save(update_fields=["roles", "is_staff", "is_superuser"])
-    for mapa, modelo, campo in (
+    mapas: list[tuple[dict[str, list[str]], Any, Any]] = [
         (settings.OIDC_PUESTOS, Puesto, usuario.puestos),
         (settings.OIDC_DISCIPLINAS, Disciplina, usuario.disciplinas),
-    ):
+    ]
+    for mapa, modelo, campo in mapas:
         if mapa:
             codigos = _de_los_grupos(grupos, mapa)
             hallados = modelo.objects.filter(codigo__in=codigos)

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.csrf import csrf_failure
 from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 from . import cuentas, escrito
 
@@ -55,15 +56,17 @@ class Ingreso(LoginRequiredMiddleware):
         messages.warning(request, _("Antes de seguir, ponga un segundo factor a su cuenta."))
         return _ir(request, reverse("mfa_index"))
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
+    def handle_no_permission(  # type: ignore[override]
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponseBase:
         if request.method == "POST":
             if escrito.guardar(request, escrito.autor(request)):
                 mensaje = _("Su sesión había terminado. Ingrese otra vez: lo que escribió está guardado.")
             else:
                 mensaje = _("Su sesión había terminado y no se hizo nada. Ingrese y repita el envío.")
             messages.warning(request, mensaje)
-        if request.htmx:
-            pagina = request.htmx.current_url_abs_path or "/"
+        if htmx := HtmxDetails(request):
+            pagina = htmx.current_url_abs_path or "/"
             return _ir(request, reverse("account_login", query={"next": pagina}))
         return super().handle_no_permission(request, view_func)
 
@@ -82,7 +85,7 @@ def _termino_el_turno(request: HttpRequest) -> bool:
 
 def _ir(request: HttpRequest, url: str) -> HttpResponse:
     """A page for the whole window, also when only a piece of it was asked for."""
-    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
+    return HttpResponseClientRedirect(url) if HtmxDetails(request) else redirect(url)
 
 
 def csrf_rechazado(request: HttpRequest, reason: str = "") -> HttpResponse:

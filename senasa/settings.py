@@ -297,7 +297,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
         # The sign-in's form is sent on to the identity provider, and browsers judge that too.
-        "form-action": ["'self'", *(["{0.scheme}://{0.netloc}".format(_proveedor)] if _proveedor.netloc else [])],
+        "form-action": ["'self'", *([f"{_proveedor.scheme}://{_proveedor.netloc}"] if _proveedor.netloc else [])],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }
