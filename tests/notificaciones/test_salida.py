@@ -15,17 +15,22 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.html import escape
 
+from expedientes import incidencias
 from expedientes import services as casos
 from expedientes.models import AgenteAduana, Expediente, Medida
 from notificaciones import enlaces, services, tasks
 from notificaciones.models import Notificacion
-from tests.builders import crear_caso, crear_importador
+from senasa import reloj
+from senasa.models import Puesto
+from tests.builders import crear_caso, crear_importador, personas
 from tests.conftest import Buzon
 
 pytestmark = pytest.mark.django_db
 
 RAIZ = Path(__file__).parents[2]
-AVISOS = sorted(ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt") if ruta.stem != "base")
+# Those of a request that is no case yet are read in tests/expedientes/test_solicitar.py.
+DE_LA_SOLICITUD = {"base", "borrador", "codigo", "recibo"}
+AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_LA_SOLICITUD)
 E = Notificacion.Estado
 
 
@@ -320,31 +325,56 @@ HOSTIL = 'Ajos & "Ñusta" <b>S.A.</b> {{ x }} </p><script>alert(1)</script>'
 
 @pytest.fixture
 def avisos_debidos(certificado: Path) -> dict[str, Notificacion]:
-    """Every notice, owed by a real act of one case that is full of hostile texts."""
+    """Every notice, owed by a real act on cases that are full of hostile texts."""
     importador = crear_importador(1, nombre=HOSTIL)
+    hoy, dicho = timezone.localdate(), {"actor": personas()["jefe"], "texto": HOSTIL}
+    for terminar, motivo in (("abandonar", "sin-respuesta"), ("desistir", "otro-destino"), ("anular", "otra-entidad")):
+        otro = crear_caso("programado", importador=importador)
+        if terminar == "abandonar":
+            casos.no_presentada(partida=otro.partidas[0], actor=otro.inspector, texto=HOSTIL)
+            incidencias.observar(
+                expediente=otro.expediente, actor=otro.inspector, puntos=f"{HOSTIL}\nOtra cosa", vence_en=hoy,
+                motivo="faltan-documentos", texto=HOSTIL,
+            )  # fmt: skip
+            incidencias.recordar_observaciones()
+        with reloj.fijado(timezone.now() + timedelta(days=2)):
+            getattr(incidencias, terminar)(expediente=otro.expediente, motivo=motivo, **dicho)
+    agente = AgenteAduana(
+        tipo_documento="ruc", numero_documento="20999900012", nombre=HOSTIL, correo="despacho@aduana.example"
+    )
     caso = crear_caso("con_riv", valor="positivo", importador=importador, lugar=HOSTIL)
-    partida, atencion = caso.partidas[0], caso.personas["atencion"]
+    expediente, partida, atencion = caso.expediente, caso.partidas[0], caso.personas["atencion"]
+    for nuevo in (agente, None):
+        incidencias.cambiar_agente(expediente=expediente, actor=caso.personas["mesa"], agente=nuevo)
     casos.ordenar_medida(
         partida=partida, actor=caso.inspector, tipo=Medida.Tipo.REEMBARQUE, indicaciones=HOSTIL,
         vence_en=(timezone.now() + timedelta(days=9)).date(),
     )  # fmt: skip
     casos.cumplir_medida(partida=partida, actor=caso.inspector, acta=HOSTIL[:60])
     casos.cerrar(expediente=caso.expediente, actor=caso.inspector)
+    incidencias.reabrir(expediente=expediente, partidas=caso.partidas, motivo="mandato", a_inspeccion=True, **dicho)
+    incidencias.observar(
+        expediente=expediente, actor=caso.inspector, puntos=HOSTIL, vence_en=hoy, motivo="faltan-documentos",
+        texto=HOSTIL,
+    )  # fmt: skip
+    incidencias.responder(expediente=expediente, actor=None, respuesta=HOSTIL)
+    incidencias.trasladar(expediente=expediente, a_puesto=Puesto.objects.get(codigo="PCA"), **dicho)
+    incidencias.aceptar_traslado(expediente=expediente, actor=caso.personas["jefe"])
     casos.reenviar_enlace(expediente=caso.expediente, actor=atencion)
     casos.corregir_correo(expediente=caso.expediente, actor=atencion, correo="nuevo@empresa.example")
     return {debida.aviso: debida for debida in Notificacion.objects.all()}
 
 
 def test_cada_aviso_se_lee_bien(avisos_debidos: dict[str, Notificacion]) -> None:
-    numero = Expediente.objects.get().numero
     assert sorted(avisos_debidos) == AVISOS
     for aviso, debida in avisos_debidos.items():
+        numero = Expediente.objects.get(pk=debida.referencia.partition(":")[2]).numero
         assert re.fullmatch(rf"{numero}: [A-ZÁÉÍÓÚ][^.{{}}]+", debida.asunto), debida.asunto
         for parte in (debida.texto, debida.html):
             limpia = parte.replace("{{ x }}", "")
             assert not re.search(r"{{|{%|}}|%}|None|\(\)|\s,|\bel ,", limpia), (aviso, limpia)
             assert numero in parte
-            assert services.LUGAR_DEL_ENLACE in parte
+            assert (services.LUGAR_DEL_ENLACE in parte) == (aviso != "agente_retirado")
             assert "no reemplaza la notificación legal" in " ".join(parte.split())
         assert "<script" not in debida.html, aviso
         assert "&" not in " ".join(debida.texto.split()).replace("Ajos & ", ""), aviso
@@ -364,7 +394,8 @@ def test_ningun_aviso_queda_sin_usar() -> None:
     from expedientes.lifecycle import EXPEDIENTE, PARTIDA
 
     debidos = {t.avisa for tabla in (EXPEDIENTE, PARTIDA) for t in tabla.values() if t.avisa}
-    assert debidos | {"enlace_renovado", "correo_corregido"} == set(AVISOS)
+    sin_acto = {"enlace_renovado", "correo_corregido", "observacion_por_vencer", "agente_retirado"}
+    assert debidos | sin_acto == set(AVISOS)
 
 
 @pytest.mark.parametrize(
