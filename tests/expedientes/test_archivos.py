@@ -691,7 +691,7 @@ def test_una_peticion_desmedida_se_rechaza_con_una_pagina(inspector: Client, cue
     expediente = crear_caso("en_medida", valor="positivo").expediente
     respuesta = inspector.post(url_de_cumplir(expediente), cuerpo)
     assert respuesta.status_code == 413
-    assert "pesan juntos 40 MB como máximo" in respuesta.content.decode()
+    assert "pesan juntos 40\xa0MB como máximo" in respuesta.content.decode()
     assert "data-aparte" in respuesta.content.decode()  # so that the draft of what was typed stays
     assert "default-src 'none'" in respuesta["Content-Security-Policy"]
     assert Medida.objects.get().cumplida_en is None
