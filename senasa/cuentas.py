@@ -32,6 +32,11 @@ from . import escrito, llave, oidc
 from .models import Usuario
 
 FACTORES = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]  # recovery codes only stand in for one of these
+# How to show again who one is, with a second factor: allauth's ways and our words.
+MANERAS = {
+    "mfa_reauthenticate": _("Usar un código"),
+    "mfa_reauthenticate:webauthn": _("Usar una llave de seguridad"),
+}
 # In the session: the identity provider already asked for a second factor.
 LO_PROBO_EL_PROVEEDOR = "segundo_factor_del_proveedor"
 
@@ -88,7 +93,12 @@ class Adaptador(DefaultAccountAdapter):
     def get_reauthentication_methods(self, user: Any) -> list[dict]:
         metodos = super().get_reauthentication_methods(user)
         if tiene_segundo_factor(user):
-            return [metodo for metodo in metodos if metodo["id"] != "reauthenticate"]
+            metodos = [
+                {**metodo, "description": MANERAS[metodo["id"]]} for metodo in metodos if metodo["id"] in MANERAS
+            ]
+            # The first is the one that opens: who has no app of codes would meet a page for the recovery codes.
+            con_codigos = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+            return metodos if con_codigos else metodos[::-1]
         # Without a password the same page sends the person to the identity provider.
         por_clave = {"id": "reauthenticate", "description": "", "url": reverse("account_reauthenticate")}
         return metodos or [por_clave]
