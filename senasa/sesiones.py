@@ -53,7 +53,6 @@ class Ingreso(LoginRequiredMiddleware):
             return None
         if request.method == "POST":
             escrito.guardar(request, request.user.pk)
-        messages.warning(request, _("Antes de seguir, ponga un segundo factor a su cuenta."))
         return _ir(request, reverse("mfa_index"))
 
     def handle_no_permission(  # type: ignore[override]
