@@ -57,10 +57,7 @@ def deber_a(
 def redactar(
     aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any
 ) -> tuple[str, list[str]]:
-    """What `aviso` says: the news in one line, then its paragraphs, as plain text.
-
-    A notice is one file, `correos/<aviso>.txt`: its first line is the news, blank lines part the paragraphs.
-    """
+    """What `aviso` says of a case: the news in one line, then its paragraphs, as plain text."""
     dictamen = partida.dictamen if partida else None
     contexto = {
         "expediente": expediente,
@@ -72,5 +69,10 @@ def redactar(
         "varias": expediente.partidas.count() > 1,
         **mas,
     }
+    return leer(aviso, contexto)
+
+
+def leer(aviso: str, contexto: dict[str, Any]) -> tuple[str, list[str]]:
+    """A notice is one file, `correos/<aviso>.txt`: its first line is the news, blank lines part the paragraphs."""
     titulo, _salto, cuerpo = render_to_string(f"correos/{aviso}.txt", contexto).strip().partition("\n")
     return " ".join(titulo.split()), [" ".join(parrafo.split()) for parrafo in cuerpo.split("\n\n") if parrafo.strip()]

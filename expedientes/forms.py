@@ -634,6 +634,48 @@ class FormularioEphyto(forms.Form):
     )
 
 
+class FormularioCorreo(forms.Form):
+    correo = forms.EmailField(
+        label=_("Correo electrónico"), widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"})
+    )
+
+
+class FormularioCodigo(forms.Form):
+    codigo = forms.CharField(
+        label=_("Código de seis cifras"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": "corto"}),
+    )
+
+    def clean_codigo(self) -> str:
+        cifras = "".join(self.cleaned_data["codigo"].split())
+        if not (cifras.isascii() and cifras.isdigit() and len(cifras) == 6):
+            raise ValidationError(_("El código tiene seis cifras, como 012345."))
+        return cifras
+
+
+class FormularioAdjuntos(forms.Form):
+    archivos = CampoArchivos(label=_("Elija los archivos"), required=False)
+
+
+class FormularioDeclaracion(forms.Form):
+    """What is declared on handing in; with likely duplicates, also that it is not one."""
+
+    declaro = forms.BooleanField(
+        label=_("Declaro que los datos son ciertos y que tengo los documentos originales."),
+        error_messages={"required": _("Marque la declaración para presentar la solicitud.")},
+    )
+    no_es_la_misma = forms.BooleanField(
+        label=_("No es la misma carga: presentar de todos modos."),
+        error_messages={"required": _("Diga que no es la misma carga, o no la presente otra vez.")},
+    )
+
+    def __init__(self, *args: Any, repetida: bool, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if not repetida:
+            del self.fields["no_es_la_misma"]
+
+
 class FormularioVerificar(forms.Form):
     cvd = forms.CharField(
         label=_("Código de verificación (CVD)"),

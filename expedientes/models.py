@@ -665,3 +665,56 @@ class Medida(models.Model):
 
     def __str__(self) -> str:
         return self.get_tipo_display()
+
+
+# ── The request before it is one ──────────────────────────────────────────────────────────────────
+
+
+class Confirmacion(models.Model):
+    """A code sent to an address that somebody typed. The code is in no table (`enlaces.codigo`)."""
+
+    correo = models.EmailField()
+    creada_en = models.DateTimeField()
+    vence_en = models.DateTimeField(db_index=True)
+    intentos = models.PositiveSmallIntegerField(default=0)
+    usada_en = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("confirmación de correo")
+        verbose_name_plural = _("confirmaciones de correo")
+
+    def __str__(self) -> str:
+        return self.referencia
+
+    @property
+    def referencia(self) -> str:
+        return f"confirmacion:{self.pk}"
+
+
+class Borrador(models.Model):
+    """A request that an importer is still writing, kept at each step. It belongs to a confirmed address.
+
+    `respuestas`: what was typed, field by field as in the form, plus `partidas` (a list of the same) and
+    `adjuntos` (where each file waits). Emptied once it has become a case.
+    """
+
+    correo = models.EmailField(db_index=True)
+    respuestas = models.JSONField(default=dict)
+    # The key that the case will have: the same draft makes one case.
+    envio = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    creado_en = models.DateTimeField()
+    vence_en = models.DateTimeField(db_index=True)
+    expediente = models.OneToOneField(Expediente, models.PROTECT, null=True, blank=True, related_name="borrador")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("solicitud en borrador")
+        verbose_name_plural = _("solicitudes en borrador")
+
+    def __str__(self) -> str:
+        return self.referencia
+
+    @property
+    def referencia(self) -> str:
+        return f"borrador:{self.pk}"

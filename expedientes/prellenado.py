@@ -1,28 +1,21 @@
 """From a certificate read to a request form filled in: what our catalogues know, and what a person must settle.
 
-The file waits in the private store of attachments between its upload and the registration, under a random
-name that only a signed ticket tells; what nobody registers within a day is deleted.
+The file itself waits in `espera` until the registration takes it.
 """
 
 import re
 import unicodedata
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.core import signing
-from django.core.files.base import ContentFile
-from django.core.files.storage import storages
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from stdnum import iso6346
 
-from senasa.models import Puesto, Usuario
+from senasa.models import Puesto
 from senasa.transicion import DatoInvalido
 
 from .archivos import ArchivoNuevo, limpiar_nombre, revisar
@@ -31,54 +24,11 @@ from .forms import MAX_PARTIDAS
 from .models import Expediente, Importador, Pais, Producto
 from .numeros import TipoDocumento
 
-CARPETA = "ephyto"
-ESPERA = timedelta(days=1)
 MAX_ADJUNTOS = 10
 PUESTO_DE = {"PECLL": "PCM", "PELIM": "PCA"}
 
 
-# ── The file, between its upload and the registration ─────────────────────────────────────────────
-
-
-def guardar(contenido: bytes, nombre: str, usuario: Usuario) -> str:
-    """Keep the file and return the ticket that finds it again, good for that user and one day."""
-    barrer()
-    almacen = storages["adjuntos"]
-    guardado = almacen.save(f"{CARPETA}/{uuid.uuid4().hex}", ContentFile(contenido))
-    return signing.dumps([usuario.pk, guardado, limpiar_nombre(nombre)], salt="ephyto", compress=True)
-
-
-def recuperar(ficha: str, usuario: Usuario) -> tuple[str, str, bytes] | None:
-    """Where the file lies, its name as it came, and its bytes; None when the ticket is not good any more."""
-    try:
-        de, guardado, nombre = signing.loads(ficha, salt="ephyto", max_age=ESPERA)
-        if de != usuario.pk:
-            return None
-        with storages["adjuntos"].open(guardado) as archivo:
-            return guardado, nombre, archivo.read()
-    except (signing.BadSignature, FileNotFoundError):
-        return None
-
-
-def olvidar(guardado: str) -> None:
-    storages["adjuntos"].delete(guardado)
-
-
-def barrer() -> None:
-    """Delete what waited more than a day."""
-    almacen = storages["adjuntos"]
-    try:
-        _carpetas, nombres = almacen.listdir(CARPETA)
-    except FileNotFoundError:
-        return
-    limite = timezone.now() - ESPERA
-    for nombre in nombres:
-        ruta = f"{CARPETA}/{nombre}"
-        try:
-            if almacen.get_modified_time(ruta) < limite:
-                almacen.delete(ruta)
-        except FileNotFoundError:
-            continue  # another upload swept it first
+# ── What came inside the certificate ──────────────────────────────────────────────────────────────
 
 
 def _revisar_adjuntos(certificado: Certificado, pendientes: list[Pendiente]) -> list[ArchivoNuevo]:

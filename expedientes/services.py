@@ -96,8 +96,9 @@ def registrar(
 ) -> Expediente:
     """Register an inspection request and owe the importer the link. The same `envio` makes one case.
 
-    Without `actor` it is the importer's own, from the public form, and `solicitante` the address that sent it. `importador` and `agente` may be new, not
-    yet saved. `datos`: the other fields of Expediente (pfi, certificado, transporte, pais_exportacion, …).
+    Without `actor` it is the importer's own, from the public form, and `solicitante` the address that sent
+    it. `importador` and `agente` may be new, not yet saved. `datos`: the other fields of Expediente (pfi,
+    certificado, transporte, pais_exportacion, …).
     """
     if not partidas:
         raise DatoInvalido({"partidas": _("Agregue al menos una partida.")})
@@ -182,6 +183,7 @@ def guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuari
 # ── At the post ───────────────────────────────────────────────────────────────────────────────────
 
 
+@transaction.atomic
 def programar(
     *,
     partida: Partida,
@@ -194,6 +196,10 @@ def programar(
     """Set the hour and the terminal of the inspection; again, to change them."""
     if cita_en < reloj.ahora() - timedelta(minutes=1):
         raise DatoInvalido({"cita_en": _("La inspección se programa para una hora que aún no pasó.")})
+    _bloquear(partida)
+    partida.refresh_from_db()
+    if (partida.cita_en, partida.terminal) == (cita_en, terminal):
+        raise EstadoImpide(_("%(partida)s ya está programada para esa hora y ese lugar.") % {"partida": partida})
     return avanzar(
         partida,
         Accion.PROGRAMAR,

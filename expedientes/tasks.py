@@ -18,6 +18,15 @@ def recordar_observaciones() -> None:
     incidencias.recordar_observaciones()
 
 
+@shared_task(name="expedientes.tasks.barrer_borradores", expires=3000)
+def barrer_borradores() -> None:
+    from . import borradores, espera
+
+    borradores.barrer()
+    for carpeta in espera.CARPETAS:
+        espera.barrer(carpeta)
+
+
 @shared_task(name="expedientes.tasks.cerrar_listos", expires=240)
 def cerrar_listos() -> None:
     from . import services

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import views, vistas_incidencias, vistas_publicas
+from . import views, vistas_incidencias, vistas_planilla, vistas_publicas, vistas_solicitar
 
 
 class NumeroDeCaso(StringConverter):
@@ -19,6 +19,7 @@ class CodigoDeVerificacion(StringConverter):
 register_converter(NumeroDeCaso, "caso")
 register_converter(CodigoDeVerificacion, "cvd")
 
+BORRADOR = "solicitar/<uuid:envio>"
 PARTIDA = "expedientes/<caso:numero>/partidas/<int:orden>"
 CASO = "expedientes/<caso:numero>"
 
@@ -57,6 +58,33 @@ urlpatterns = [
     path(f"{CASO}/cambiar-agente/", vistas_incidencias.expediente_cambiar_agente, name="expediente_cambiar_agente"),
     path(f"{CASO}/adjuntos/<int:pk>/", views.adjunto, name="adjunto"),
     path("documentos/<cvd:cvd>/", views.documento, name="documento"),
+    # The public request.
+    path("solicitar/", vistas_solicitar.solicitar, name="solicitar"),
+    path("solicitar/correo/", vistas_solicitar.solicitar_correo, name="solicitar_correo"),
+    path("solicitar/codigo/", vistas_solicitar.solicitar_codigo, name="solicitar_codigo"),
+    path("solicitar/mias/", vistas_solicitar.solicitar_mias, name="solicitar_mias"),
+    path("solicitar/nueva/", vistas_solicitar.solicitar_nueva, name="solicitar_nueva"),
+    path("solicitar/csv/", vistas_planilla.solicitar_csv, name="solicitar_csv"),
+    path("solicitar/csv/rechazadas/", vistas_planilla.solicitar_csv_rechazadas, name="solicitar_csv_rechazadas"),
+    path("solicitar/csv/plantilla/", vistas_planilla.solicitar_csv_plantilla, name="solicitar_csv_plantilla"),
+    path("expedientes/csv/", vistas_planilla.expedientes_csv, name="expedientes_csv"),
+    path("expedientes/csv/rechazadas/", vistas_planilla.expedientes_csv_rechazadas, name="expedientes_csv_rechazadas"),
+    path(f"{BORRADOR}/partidas/", vistas_solicitar.solicitar_partidas, name="solicitar_partidas"),
+    path(f"{BORRADOR}/partidas/<int:n>/", vistas_solicitar.solicitar_partida, name="solicitar_partida"),
+    path(
+        f"{BORRADOR}/partidas/<int:n>/quitar/",
+        vistas_solicitar.solicitar_partida_quitar,
+        name="solicitar_partida_quitar",
+    ),
+    path(f"{BORRADOR}/adjuntos/", vistas_solicitar.solicitar_adjuntos, name="solicitar_adjuntos"),
+    path(
+        f"{BORRADOR}/adjuntos/quitar/", vistas_solicitar.solicitar_adjunto_quitar, name="solicitar_adjunto_quitar"
+    ),
+    path(f"{BORRADOR}/revisar/", vistas_solicitar.solicitar_revisar, name="solicitar_revisar"),
+    path(f"{BORRADOR}/presentada/", vistas_solicitar.solicitar_presentada, name="solicitar_presentada"),
+    path(f"{BORRADOR}/guardada/", vistas_solicitar.solicitar_guardada, name="solicitar_guardada"),
+    path(f"{BORRADOR}/borrar/", vistas_solicitar.solicitar_borrar, name="solicitar_borrar"),
+    path(f"{BORRADOR}/<slug:paso>/", vistas_solicitar.solicitar_paso, name="solicitar_paso"),
     # Public.
     path("seguimiento/caso/<caso:numero>/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
     path(

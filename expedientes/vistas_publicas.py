@@ -11,7 +11,6 @@ import logging
 from io import BytesIO
 from typing import IO
 
-from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, HttpRequest, HttpResponse
@@ -25,13 +24,14 @@ from notificaciones import enlaces
 
 from . import documentos, forms, seguimiento
 from .archivos import EXTENSIONES
-from .models import Adjunto, Documento, Expediente
+from .limites import demasiadas
+from .models import Adjunto, Borrador, Documento, Expediente
+from .vistas_solicitar import abrir_borrador
 
 registro = logging.getLogger(__name__)
 
 GALLETA = "seguimiento"
 VIDA_SEGUNDOS = 12 * 60 * 60
-FALLOS = "60/m/ip"
 BYTES = "application/octet-stream"
 
 
@@ -39,8 +39,10 @@ BYTES = "application/octet-stream"
 @require_safe
 @never_cache
 def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
-    """Exchange the link of a mail for the cookie of its case."""
+    """Exchange the link of a mail for the cookie of its case, or of the request that is still being written."""
     enlace = enlaces.abrir(token)
+    if enlace and (borrador := _borrador_de(enlace.referencia)):
+        return abrir_borrador(enlace, borrador)
     expediente = _de_referencia(enlace.referencia) if enlace else None
     if enlace is None or expediente is None:
         return _sin_enlace(request)
@@ -111,9 +113,12 @@ def _descarga(archivo: IO[bytes], nombre: str, tipo: str) -> FileResponse:
 
 def _de_referencia(referencia: str) -> Expediente | None:
     tipo, _dos_puntos, pk = referencia.partition(":")
-    if tipo != "expediente" or not pk.isdecimal():
-        return None
-    return Expediente.objects.filter(pk=int(pk)).first()
+    return Expediente.objects.filter(pk=int(pk)).first() if tipo == "expediente" and pk.isdecimal() else None
+
+
+def _borrador_de(referencia: str) -> Borrador | None:
+    tipo, _dos_puntos, pk = referencia.partition(":")
+    return Borrador.objects.filter(pk=int(pk)).first() if tipo == "borrador" and pk.isdecimal() else None
 
 
 def _seguido(request: HttpRequest, numero: str) -> Expediente | None:
@@ -131,13 +136,8 @@ def _seguido(request: HttpRequest, numero: str) -> Expediente | None:
 
 def _sin_enlace(request: HttpRequest) -> HttpResponse:
     """One answer for every link that opens nothing, whether its case exists or not; then 429."""
-    return _muchos_fallos(request) or render(request, "expedientes/enlace_vencido.html", status=404)
-
-
-def _muchos_fallos(request: HttpRequest) -> HttpResponse | None:
-    """Only what finds nothing is counted: a page that works costs no write."""
-    cuenta = ratelimit.consume(request, app="expedientes", action="publico", config={"publico": FALLOS}, limit_get=True)
-    return None if cuenta else render(request, "429.html", status=429)
+    # Only what finds nothing is counted: a page that works costs no write.
+    return demasiadas(request, "publico") or render(request, "expedientes/enlace_vencido.html", status=404)
 
 
 @login_not_required
@@ -160,5 +160,5 @@ def verificar_cvd(request: HttpRequest, cvd: str) -> HttpResponse:
     if documento is None:
         form = forms.FormularioVerificar(initial={"cvd": cvd[:40]})
         contexto = {"form": form, "desconocido": cvd[:40]}
-        return _muchos_fallos(request) or render(request, "expedientes/verificar.html", contexto, status=404)
+        return demasiadas(request, "publico") or render(request, "expedientes/verificar.html", contexto, status=404)
     return render(request, "expedientes/verificado.html", {"documento": documento})

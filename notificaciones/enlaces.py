@@ -1,4 +1,4 @@
-"""Tracking links. A token is HMAC-SHA256(ENLACE_CLAVE, id‖version): derived while sending, in no table.
+"""Links and codes of mails. A token is HMAC-SHA256(ENLACE_CLAVE, id‖version): derived while sending, in no table.
 
 Opening one changes nothing, since mail scanners open them too. Revoking or renewing a link kills its token.
 """
@@ -40,6 +40,12 @@ def vigente(pk: int, version: int | None = None) -> Enlace | None:
         Q(vence_en=None) | Q(vence_en__gt=timezone.now())
     ).first()  # fmt: skip
     return None if enlace is None or version not in (None, enlace.version) else enlace
+
+
+def codigo(referencia: str) -> str:
+    """The six digits that prove an address: of `referencia`, which must be another for each mail."""
+    firma = hmac.new(settings.ENLACE_CLAVE.encode(), f"codigo:{referencia}".encode(), hashlib.sha256).digest()
+    return f"{int.from_bytes(firma[:8]) % 1_000_000:06d}"
 
 
 def url(enlace: Enlace) -> str:

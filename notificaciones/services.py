@@ -28,8 +28,10 @@ from .models import Enlace, Notificacion
 
 registro = logging.getLogger(__name__)
 
-# Where the link goes in the texts: the token must not be in any table, so it is put in while sending.
+# Where link and code go in the texts: neither may be in any table, so they are put in while sending.
 LUGAR_DEL_ENLACE = "%ENLACE%"
+LUGAR_DEL_CODIGO = "%CODIGO%"
+CON_CODIGO = "codigo"  # the one notice that carries a code
 RECLAMO = timedelta(seconds=60)
 VIDA = timedelta(hours=24)
 PAUSAS = [timedelta(seconds=s) for s in (30, 60, 120, 300, 600, 1200, 2400, 3600)]
@@ -93,6 +95,12 @@ def encolar(
     return notificacion
 
 
+def olvidar(*, referencia: str) -> None:
+    """Delete the mails and the links of something that does not exist any more."""
+    Notificacion.objects.filter(referencia=referencia).delete()
+    Enlace.objects.filter(referencia=referencia).delete()
+
+
 def _dominio() -> str:
     return parseaddr(settings.CORREO_REMITENTE)[1].rpartition("@")[2] or "localhost"
 
@@ -133,11 +141,12 @@ def _reclamar() -> list[Notificacion]:
 
 
 def componer(notificacion: Notificacion) -> EmailMultiAlternatives:
-    """The mail as it goes out, with its link put in."""
+    """The mail as it goes out, with its link or its code put in."""
     enlace = enlaces.url(notificacion.enlace) if notificacion.enlace else settings.SITIO_URL
+    codigo = enlaces.codigo(notificacion.referencia) if notificacion.aviso == CON_CODIGO else LUGAR_DEL_CODIGO
     mensaje = EmailMultiAlternatives(
         subject=notificacion.asunto,
-        body=notificacion.texto.replace(LUGAR_DEL_ENLACE, enlace),
+        body=notificacion.texto.replace(LUGAR_DEL_ENLACE, enlace).replace(LUGAR_DEL_CODIGO, codigo),
         from_email=settings.CORREO_REMITENTE,
         to=[notificacion.correo],
         headers={
@@ -146,7 +155,8 @@ def componer(notificacion: Notificacion) -> EmailMultiAlternatives:
             "X-Auto-Response-Suppress": "All",
         },
     )
-    mensaje.attach_alternative(notificacion.html.replace(LUGAR_DEL_ENLACE, escape(enlace)), "text/html")
+    html = notificacion.html.replace(LUGAR_DEL_ENLACE, escape(enlace)).replace(LUGAR_DEL_CODIGO, codigo)
+    mensaje.attach_alternative(html, "text/html")
     return mensaje
 
 

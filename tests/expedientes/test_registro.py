@@ -1,5 +1,7 @@
 """Mesa de partes enters a request, by hand and from an ePhyto."""
 
+import base64
+import io
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,8 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
-from expedientes import prellenado
+from expedientes import espera, prellenado
 from expedientes.ephyto import leer
 from expedientes.models import Expediente, Importador, Producto
 from notificaciones.models import Notificacion
@@ -255,16 +258,53 @@ def test_ephyto_llena_la_solicitud_y_se_guarda_con_el_expediente(mesa: Client) -
     assert mesa.post(reverse("expediente_nuevo"), datos)["Location"] == respuesta["Location"]
 
 
+def test_ephyto_guarda_los_adjuntos_que_pasan_y_nombra_los_demas(mesa: Client) -> None:
+    salida = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(salida, "PNG")
+    dentro = {"C:\\actas\\foto.bin": salida.getvalue(), "virus.pdf": b"MZ" + bytes(90), "acta.docx": b"PK\x03\x04"}
+    nodos = "".join(
+        f'<r:ReferenceSPSReferencedDocument><r:AttachmentBinaryObject filename="{nombre}">'
+        f"{base64.b64encode(contenido).decode()}"
+        "</r:AttachmentBinaryObject></r:ReferenceSPSReferencedDocument>"
+        for nombre, contenido in dentro.items()
+    )
+    certificado = ephyto(extra=nodos)
+    pagina = mesa.get(subir(mesa, certificado, "../cert\u202e.xml")["Location"])
+    texto = pagina.content.decode()
+    for dicho in ("«virus.pdf» no es un PDF ni una foto", "«acta.docx» no es un PDF ni una foto", "sigue dentro"):
+        assert dicho in texto, dicho
+    form, fila = pagina.context["form"], pagina.context["formsets"][0].forms[0]
+    datos = {campo: form[campo].value() or "" for campo in form.fields}
+    datos |= {f"partidas-0-{campo}": fila[campo].value() or "" for campo in fila.fields if campo != "DELETE"}
+    datos |= {"partidas-TOTAL_FORMS": 1, "partidas-INITIAL_FORMS": 1, "pfi": "P-1", "importador_correo": "a@b.example"}
+    assert mesa.post(reverse("expediente_nuevo"), datos).status_code == 302
+    el_xml, foto = Expediente.objects.get().adjuntos.order_by("pk")
+    assert (el_xml.nombre, el_xml.tipo, el_xml.archivo.open().read()) == ("cert.xml", "application/xml", certificado)
+    assert (foto.nombre, foto.tipo) == ("foto.bin.png", "image/png")
+
+
+def test_ephyto_con_muchos_adjuntos_no_los_abre_todos(mesa: Client) -> None:
+    nodo = (
+        '<r:ReferenceSPSReferencedDocument><r:AttachmentBinaryObject filename="a{}.exe">TVqQAA=='
+        "</r:AttachmentBinaryObject></r:ReferenceSPSReferencedDocument>"
+    )
+    certificado = ephyto(extra="".join(map(nodo.format, range(30))))
+    texto = mesa.get(subir(mesa, certificado)["Location"]).content.decode()
+    assert texto.count("no es un PDF ni una foto") == prellenado.MAX_ADJUNTOS
+    assert "Quedan adjuntos sin abrir (20)" in texto
+
+
 def test_ephyto_temporal_se_borra_al_registrar(mesa: Client, django_capture_on_commit_callbacks: Any) -> None:
     ficha = subir(mesa, ephyto())["Location"].partition("ephyto=")[2].replace("%3A", ":")
-    assert len(storages["adjuntos"].listdir(prellenado.CARPETA)[1]) == 1
+    assert len(storages["adjuntos"].listdir(espera.EPHYTO)[1]) == 1
     with django_capture_on_commit_callbacks(execute=True):
         assert mesa.post(reverse("expediente_nuevo"), solicitud(ephyto=ficha)).status_code == 302
-    assert storages["adjuntos"].listdir(prellenado.CARPETA)[1] == []
+    assert storages["adjuntos"].listdir(espera.EPHYTO)[1] == []
 
 
 def test_ephyto_de_otro_usuario_no_se_abre(mesa: Client, gente: Mapping[str, Usuario]) -> None:
-    ficha = prellenado.guardar(ephyto(), "x.xml", gente["inspector"])
+    de = f"usuario:{gente['inspector'].pk}"
+    ficha = espera.guardar(espera.EPHYTO, ephyto(), nombre="x.xml", de=de)
     assert mesa.get(reverse("expediente_nuevo"), {"ephyto": ficha}).context["leido"] is None
     hallados = errores(mesa.post(reverse("expediente_nuevo"), solicitud(ephyto=ficha)))
     assert list(hallados) == ["__all__"]
