@@ -154,8 +154,10 @@ def barrer() -> None:
         documento = Documento.objects.filter(sha256=ruta.stem).first()
         if documento:
             _mover(documento)
-        elif time.time() - ruta.stat().st_mtime > SOBRANTE_SEGUNDOS:
-            ruta.unlink(missing_ok=True)
+            continue
+        with suppress(FileNotFoundError):  # another sweep, or the worker that was writing it, was here meanwhile
+            if time.time() - ruta.stat().st_mtime > SOBRANTE_SEGUNDOS:
+                ruta.unlink()
 
 
 class ArchivoDanado(Exception):

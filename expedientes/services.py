@@ -40,6 +40,7 @@ from .models import (
     Evento,
     Expediente,
     Importador,
+    InformeEnPapel,
     Medida,
     Pais,
     Partida,
@@ -277,6 +278,27 @@ def informes_vigentes(partida: Partida) -> list[Documento]:
     return list(informes.filter(emitido_en__gt=desde) if desde else informes)
 
 
+def informes_en_papel(partida: Partida) -> list[InformeEnPapel]:
+    """The reports on paper that a decision on the line would rest on: those of its first round."""
+    return [] if ronda_desde(partida) else list(partida.informes_en_papel.all())
+
+
+def exigir_que_quepa(partida: Partida, decision: str) -> None:
+    """Refuse ingreso over a positive for an A1/A2 pest or an indeterminate result, signed here or on paper."""
+    if decision != Dictamen.Decision.INGRESO:
+        return
+    for informe in [*informes_vigentes(partida), *informes_en_papel(partida)]:
+        if informe.impide_ingreso or informe.conclusion == Documento.Conclusion.INDETERMINADO:
+            raise DatoInvalido(
+                {
+                    "decision": _(
+                        "El informe %(informe)s no es negativo para plagas cuarentenarias: no cabe ingreso."
+                    )
+                    % {"informe": informe}
+                }
+            )
+
+
 @transaction.atomic
 def dictaminar(
     *, partida: Partida, actor: Usuario, decision: str, fundamento: str, ocurrio_en: datetime | None = None
@@ -286,23 +308,12 @@ def dictaminar(
     No ingreso over a positive for an A1/A2 pest nor over an indeterminate result (domain.md, section 3).
     """
     _bloquear(partida)
-    informes = informes_vigentes(partida)
     if partida.documentos.filter(estado=Documento.Estado.EN_REVISION).exists():
         raise EstadoImpide(_("Un informe de esta partida está en revisión: espere la versión corregida."))
-    if decision == Dictamen.Decision.INGRESO:
-        for informe in informes:
-            if informe.impide_ingreso or informe.conclusion == Documento.Conclusion.INDETERMINADO:
-                raise DatoInvalido(
-                    {
-                        "decision": _(
-                            "El informe %(informe)s no es negativo para plagas cuarentenarias: no cabe ingreso."
-                        )
-                        % {"informe": informe}
-                    }
-                )
+    exigir_que_quepa(partida, decision)
     return _decidir(
-        partida, Accion.DICTAMINAR, actor=actor, decision=decision, fundamento=fundamento, informes=informes,
-        ocurrio_en=ocurrio_en,
+        partida, Accion.DICTAMINAR, actor=actor, decision=decision, fundamento=fundamento,
+        informes=informes_vigentes(partida), en_papel=informes_en_papel(partida), ocurrio_en=ocurrio_en,
     )  # fmt: skip
 
 
@@ -337,6 +348,7 @@ def _decidir(
     decision: str,
     fundamento: str,
     informes: list[Documento],
+    en_papel: Sequence[InformeEnPapel] = (),
     motivo: str = "",
     ocurrio_en: datetime | None,
 ) -> Dictamen:
@@ -351,6 +363,7 @@ def _decidir(
         ocurrio_en=ocurrio_en or reloj.ahora(),
     )
     dictamen.informes.set(informes)
+    dictamen.informes_en_papel.set(en_papel)
     avanzar(
         partida,
         accion,
@@ -359,7 +372,7 @@ def _decidir(
         ocurrio_en=ocurrio_en,
         motivo=motivo,
         texto=fundamento,
-        datos={"riv": dictamen.numero, "decision": decision, "informes": [str(informe) for informe in informes]},
+        datos={"riv": dictamen.numero, "decision": decision, "informes": [str(uno) for uno in [*informes, *en_papel]]},
     )
     timbre.tocar(tasks.barrer_documentos)
     return dictamen
@@ -372,7 +385,7 @@ def emitir_riv(*, dictamen_id: int) -> Documento | None:
     decision, where staff see it, and the sweep tries again.
     """
     dictamen = Dictamen.objects.select_related("partida__expediente", "inspector").get(pk=dictamen_id)
-    if dictamen.riv_id:
+    if not dictamen.debe_riv:
         return None
     cvd, emitido_en = documentos.nuevo_cvd(), reloj.ahora()
     try:
@@ -425,7 +438,7 @@ def _anotar_falla_de_riv(dictamen_id: int, falla: str) -> None:
 def barrer_rivs() -> int:
     """Emit what is owed: every decision without its RIV, the failed ones once a minute."""
     pausa = reloj.ahora() - REINTENTO_DE_RIV
-    debidos = Dictamen.objects.filter(riv=None).filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
+    debidos = Dictamen.objects.filter(riv=None, riv_en_papel="").filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
     return sum(emitir_riv(dictamen_id=pk) is not None for pk in debidos.values_list("pk", flat=True)[:50])
 
 
@@ -522,13 +535,13 @@ def pendientes_de_cierre(expediente: Expediente) -> list[str]:
         nombre = _("partida %(orden)s (%(producto)s)") % {"orden": partida.orden, "producto": partida.producto}
         dictamen = partida.dictamen
         medida = partida.medida_pendiente
-        if medida and medida.tipo == Medida.Tipo.POSENTRADA and dictamen and dictamen.riv_id:
+        if medida and medida.tipo == Medida.Tipo.POSENTRADA and dictamen and not dictamen.debe_riv:
             continue  # it goes on for months: the case closes and the quarantine is followed by itself
         if partida.estado == Estado.EN_MEDIDA:
             faltan.append(_("%(partida)s: cumplir la medida ordenada") % {"partida": nombre})
         elif partida.estado != Estado.DICTAMINADO or dictamen is None:
             faltan.append(_("%(partida)s: dictaminar") % {"partida": nombre})
-        elif dictamen.riv_id is None:
+        elif dictamen.debe_riv:
             faltan.append(_("%(partida)s: firmar el RIV (lo hace el sistema)") % {"partida": nombre})
         elif dictamen.decision != Dictamen.Decision.INGRESO and not dictamen.medidas.exists():
             faltan.append(_("%(partida)s: ordenar la medida") % {"partida": nombre})
@@ -555,7 +568,7 @@ def cerrar(
 def cerrar_listos() -> int:
     """Close, as the system, the cases that have owed nothing for `CIERRE_AUTOMATICO_HORAS`."""
     limite = reloj.ahora() - timedelta(hours=settings.CIERRE_AUTOMATICO_HORAS)
-    sin_riv = Dictamen.objects.filter(partida__expediente=OuterRef("pk"), riv=None)
+    sin_riv = Dictamen.objects.filter(partida__expediente=OuterRef("pk"), riv=None, riv_en_papel="")
     en_curso = Medida.objects.filter(dictamen__partida__expediente=OuterRef("pk"), cumplida_en=None)
     listos = (
         Expediente.objects.filter(estado__in=EXPEDIENTE[Accion.CERRAR].de, estado_desde__lt=limite)
