@@ -118,7 +118,7 @@ def _objetos(pdf: Any) -> Iterator[Any]:
             if nodos > MAX_NODOS:
                 raise Rechazo("complejo")
             if isinstance(nodo, pikepdf.Array):
-                dentro = list(nodo)
+                dentro: list[Any] = list(nodo)
             else:
                 yield nodo
                 dentro = [nodo.get(clave) for clave in nodo.keys()]  # noqa: SIM118, iterating a stream is an error
@@ -140,7 +140,7 @@ def _exigir_quieto(objeto: Any) -> None:
         raise Rechazo("incrustado")
     automaticas = [objeto.get("/OpenAction")]
     if isinstance(gatillos := objeto.get("/AA"), pikepdf.Dictionary):
-        automaticas += [gatillos.get(clave) for clave in gatillos]
+        automaticas += [gatillos[clave] for clave in gatillos.keys()]  # noqa: SIM118
     for automatica in automaticas:
         if isinstance(automatica, pikepdf.Dictionary) and (
             str(automatica.get("/S", "")) not in AL_ABRIR or "/Next" in automatica
