@@ -17,7 +17,7 @@ RUN k() { python -c 'import secrets; print(secrets.token_urlsafe(48))'; } \
     SECRET_KEY=$(k) ENLACE_CLAVE=$(k) BITACORA_CLAVE=$(k) \
     python manage.py collectstatic --noinput \
  && useradd --system --uid 10001 --home-dir /app senasa \
- && mkdir -p var/informes var/por_publicar var/adjuntos var/archivos && chown -R senasa var
+ && mkdir -p var/informes var/por_publicar var/adjuntos var/archivos var/respaldos && chown -R senasa var
 
 USER senasa
 EXPOSE 8000

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from celery import current_app
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
@@ -25,6 +24,7 @@ from expedientes.plazos import Semaforo
 from laboratorio.models import EstadoInforme, Informe
 from notificaciones.models import Notificacion
 from senasa import salud
+from senasa.celery import app
 from senasa.models import Latido
 from senasa.palabras import duracion
 
@@ -73,7 +73,7 @@ def medir() -> Medidas:
     por_salir = Notificacion.objects.filter(estado=Notificacion.Estado.PENDIENTE).aggregate(
         cuantas=Count("pk"), desde=Min("creada_en")
     )
-    rivs = Dictamen.objects.filter(riv=None).aggregate(
+    rivs = Dictamen.objects.filter(riv=None, riv_en_papel="").aggregate(
         debidos=Count("pk"), fallidos=Count("pk", filter=~Q(riv_falla=""))
     )
     informes = Informe.objects.filter(estado__in=EN_CAMINO).order_by().values_list("estado").annotate(Count("pk"))
@@ -112,9 +112,9 @@ def _certificado() -> tuple[int | None, str, bool]:
 
 def _en_la_cola() -> int | None:
     try:
-        with current_app.connection_for_read() as conexion:
+        with app.connection_for_read() as conexion:
             conexion.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=1)
-            return int(conexion.default_channel._size(current_app.conf.task_default_queue))
+            return int(conexion.default_channel._size(app.conf.task_default_queue))
     except Exception:  # whatever the broker's client raises: kombu, redis, OSError
         return None
 

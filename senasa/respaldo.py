@@ -32,6 +32,7 @@ NOMBRE = "senasa-{:%Y%m%dT%H%M%SZ}.tar.age"
 PATRON = "senasa-*T*Z.tar.age"
 CERROJO = 0x5E7A5A  # of all backups of one database, whoever makes them
 CLAVE_MINIMA = 16
+RESTO_SEGUNDOS = 60 * 60
 # What the chain, the links and the sessions rest on. Without them a database is only half of itself.
 CLAVES = ("SECRET_KEY", "ENLACE_CLAVE", "BITACORA_CLAVE")
 
@@ -153,8 +154,11 @@ def respaldar(carpeta: Path, *, decir: Callable[[str], None] = lambda _texto: No
         hecho = hacer(carpeta, decir=decir)
     except EnCurso:
         raise
-    except NoSeRespalda as error:
-        Latido.anotar("respaldo_fallido", porque=str(error))
+    except Exception as error:
+        conocido = isinstance(error, NoSeRespalda)
+        Latido.anotar(
+            "respaldo_fallido", porque=str(error) if conocido else f"Se interrumpió ({type(error).__name__})."
+        )
         raise
     Latido.anotar(
         "respaldo", archivo=hecho.ruta.name, octetos=hecho.octetos, archivos=len(hecho.manifiesto.archivos),
@@ -202,6 +206,9 @@ def _solo_uno() -> Iterator[None]:
 
 def _hacer(carpeta: Path, clave: str, decir: Callable[[str], None]) -> Hecho:
     ahora = timezone.now()
+    for resto in carpeta.glob(".senasa-*.parcial"):  # of one that was killed
+        if ahora.timestamp() - resto.stat().st_mtime > RESTO_SEGUNDOS:
+            resto.unlink(missing_ok=True)
     ruta = carpeta / NOMBRE.format(ahora)
     provisional = carpeta / f".{ruta.name}.parcial"
     try:

@@ -341,7 +341,7 @@ CIERRE_AUTOMATICO_HORAS = env.int("CIERRE_AUTOMATICO_HORAS", default=4)
 
 # Watching over it
 
-VERSION = env("VERSION", default="") or tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 # Daily backups go there when it is named; the key encrypts them and is kept elsewhere.
 RESPALDO_CARPETA = env("RESPALDO_CARPETA", default="")
 RESPALDO_CLAVE = env("RESPALDO_CLAVE", default="")
@@ -413,7 +413,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # How lines are written, and what they never carry: senasa/registro.py.
-_NUESTRAS = {"level": env("NIVEL_DE_REGISTRO", default="WARNING" if DEMO else "INFO")}
+_NUESTRAS = {"level": env("NIVEL_DE_REGISTRO", default="") or ("WARNING" if DEMO else "INFO")}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

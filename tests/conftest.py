@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -63,6 +64,15 @@ def _carpetas_limpias() -> Iterator[None]:
     yield
     for nombre in ("correos", "informes", "adjuntos", "default"):
         shutil.rmtree(ajustes.VAR / nombre, ignore_errors=True)
+
+
+def url_de_la_base() -> str:
+    """DATABASE_URL for a process that must work on this test's database."""
+    base = connection.settings_dict
+    quien = base["USER"] + (f":{quote(base['PASSWORD'], safe='')}" if base["PASSWORD"] else "")
+    # As a query, since the host may be the folder of a socket.
+    donde = urlencode({campo: base[clave] for campo, clave in (("host", "HOST"), ("port", "PORT")) if base[clave]})
+    return f"postgres://{quien}@/{base['NAME']}?{donde}"
 
 
 @pytest.fixture(scope="session")

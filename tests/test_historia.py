@@ -12,19 +12,17 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 from playwright.sync_api import Page, expect
 
 from expedientes.models import Expediente
 from laboratorio.models import ReglaFirma
 from senasa import reloj
 from tests.builders import personas
-from tests.conftest import Buzon
+from tests.conftest import Buzon, url_de_la_base
 from tests.test_pantallas import abrir, ingresar  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -58,13 +56,9 @@ CERTIFICADO = """<?xml version="1.0" encoding="UTF-8"?>
 @pytest.fixture
 def entorno(live_server: Any, servidor_smtp: Buzon) -> dict[str, str]:
     """What a process of its own needs to work on this test's database and folders, and to mail to its server."""
-    base = connection.settings_dict
-    quien = base["USER"] + (f":{quote(base['PASSWORD'], safe='')}" if base["PASSWORD"] else "")
-    # As a query, since the host may be the folder of a socket.
-    donde = urlencode({campo: base[clave] for campo, clave in (("host", "HOST"), ("port", "PORT")) if base[clave]})
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": f"postgres://{quien}@/{base['NAME']}?{donde}",
+        "DATABASE_URL": url_de_la_base(),
         "PRUEBA_EMAIL_URL": servidor_smtp.url,
         "PRUEBA_SITIO_URL": live_server.url,
     }

@@ -63,7 +63,16 @@ def test_any_flipped_bit_and_any_cut_is_seen() -> None:
             descifrar(bytes(roto))
     trozo = TROZO + 16
     principio = len(escrito) - 100 - 16 - 2 * trozo
-    for largo in (0, 10, cabecera, principio, principio + 5, principio + trozo, principio + 2 * trozo, len(escrito) - 1):
+    for largo in (
+        0,
+        10,
+        cabecera,
+        principio,
+        principio + 5,
+        principio + trozo,
+        principio + 2 * trozo,
+        len(escrito) - 1,
+    ):
         with pytest.raises(NoSeAbre):
             descifrar(escrito[:largo])
     with pytest.raises(NoSeAbre):
