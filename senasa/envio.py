@@ -5,10 +5,11 @@ all of them with the page for requests that make no sense.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.template.loader import render_to_string
 from django.views.defaults import bad_request
 
@@ -26,8 +27,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         largo = request.META.get("CONTENT_LENGTH") or ""
         if largo.isdecimal() and int(largo) > tope:
             if int(largo) <= TRAGO_MB * MB:
-                while request.read(MB):
-                    pass
+                with suppress(UnreadablePostError):  # nobody waits for the answer any more
+                    while request.read(MB):
+                        pass
             raise RequestDataTooBig(f"{largo} bytes")
         return get_response(request)
 
