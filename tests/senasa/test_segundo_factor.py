@@ -215,6 +215,18 @@ def test_deciding_asks_for_the_second_factor_and_not_for_the_password(client: Cl
     assert Dictamen.objects.count() == 1
 
 
+def test_a_recent_password_is_no_proof_for_whoever_has_a_second_factor(client: Client, certificado: Any) -> None:
+    url = reverse("partida_dictaminar", args=[crear_caso("resultado_emitido").expediente.numero, 1])
+    entrar(client, "inspector")
+    activar(client)
+    assert client.get(url).status_code == 200  # setting it up was a proof
+    sesion = client.session
+    registros = sesion["account_authentication_methods"]
+    sesion["account_authentication_methods"] = [registro for registro in registros if registro["method"] == "password"]
+    sesion.save()
+    assert client.get(url).url.startswith(reverse("mfa_reauthenticate"))
+
+
 # ── Changing and losing it ────────────────────────────────────────────────────────────────────────
 
 
