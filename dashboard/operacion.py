@@ -391,7 +391,7 @@ def avisos_que_no_salieron(ahora: datetime) -> list[Pendiente]:
     )
     return [
         Pendiente(
-            fallido.aviso.replace("_", " ").capitalize(),
+            fallido.asunto.partition(": ")[2] or fallido.asunto,
             numeros.get(int(de_casos[fallido.referencia]), "") if de_casos[fallido.referencia].isdigit() else "",
             fallido.creada_en,
             fallido.error,

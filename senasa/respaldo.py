@@ -155,10 +155,8 @@ def respaldar(carpeta: Path, *, decir: Callable[[str], None] = lambda _texto: No
     except EnCurso:
         raise
     except Exception as error:
-        conocido = isinstance(error, NoSeRespalda)
-        Latido.anotar(
-            "respaldo_fallido", porque=str(error) if conocido else f"Se interrumpió ({type(error).__name__})."
-        )
+        porque = str(error) if isinstance(error, NoSeRespalda) else f"Se interrumpió ({type(error).__name__})."
+        Latido.anotar("respaldo_fallido", porque=porque)
         raise
     Latido.anotar(
         "respaldo", archivo=hecho.ruta.name, octetos=hecho.octetos, archivos=len(hecho.manifiesto.archivos),

@@ -117,7 +117,8 @@ def test_what_comes_after_the_snapshot_is_left_out_and_harms_nothing(
         yield from volcar(instantanea)
 
     monkeypatch.setattr(volcado, "volcar", entretanto)
-    manifiesto = respaldado(carpeta).manifiesto
+    hecho = respaldado(carpeta)
+    manifiesto = hecho.manifiesto
     assert (
         manifiesto.tablas["expedientes_expediente"],
         manifiesto.tablas["expedientes_evento"],
@@ -126,7 +127,18 @@ def test_what_comes_after_the_snapshot_is_left_out_and_harms_nothing(
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM expedientes_contador")
         assert cursor.fetchone()[0] == manifiesto.tablas["expedientes_contador"] + 1
+        filas = _filas_del_volcado(hecho.ruta, "expedientes_contador")
+        assert len(filas) == manifiesto.tablas["expedientes_contador"]
+        assert not [fila for fila in filas if "XXX" in fila]
         cursor.execute("DELETE FROM expedientes_contador WHERE serie = 'XXX'")
+
+
+def _filas_del_volcado(ruta: Path, tabla: str) -> list[str]:
+    base = b"".join(contenido for nombre, contenido in miembros(ruta).items() if nombre.startswith("base/"))
+    programa, _version = volcado.cliente("pg_restore", desde=15)
+    orden = [str(programa), "--data-only", f"--table={tabla}", "--file=-"]
+    guion = subprocess.run(orden, input=base, capture_output=True, check=True).stdout.decode()
+    return guion.partition("FROM stdin;\n")[2].partition("\n\\.")[0].splitlines()
 
 
 def _conexion() -> dict[str, Any]:
