@@ -286,8 +286,11 @@ def _poner_archivo(tar: tarfile.TarFile, fila: ArchivoDeFila, manifiesto: Manifi
 
 
 def _claves() -> dict[str, bytes]:
-    lineas = [f"{nombre}={_entre_comillas(getattr(settings, nombre))}" for nombre in (*CLAVES, "FIRMA_CLAVE")]
-    claves = {ENV: ("\n".join(lineas) + "\n").encode()}
+    valores = {nombre: getattr(settings, nombre) for nombre in (*CLAVES, "FIRMA_CLAVE")}
+    if settings.SECRET_KEY_FALLBACKS:  # second factors may still lie under a key of before
+        valores["SECRET_KEY_ANTERIORES"] = ",".join(settings.SECRET_KEY_FALLBACKS)
+    lineas = [f"{nombre}={_entre_comillas(valor)}\n" for nombre, valor in valores.items()]
+    claves = {ENV: "".join(lineas).encode()}
     for ajuste, miembro in DE_LA_FIRMA.items():
         with suppress(OSError):  # no certificate yet: the operations page says so, a backup is made all the same
             if getattr(settings, ajuste):

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -64,11 +65,27 @@ def miembros(ruta: Path) -> dict[str, bytes]:
     return {nombre: contenido.read() for nombre, contenido in paquete.recorrer(ruta, CLAVE)}
 
 
+def reempaquetar(ruta: Path, destino: Path, *, archivos: bool = False, **manifiesto: Any) -> None:
+    """The same backup under the same passphrase, its manifest or its first file changed."""
+    with (
+        destino.open("wb") as abierto,
+        cifrado.Cifrador(abierto, CLAVE) as cifrador,
+        tarfile.open(fileobj=cifrador, mode="w|") as tar,
+    ):
+        for nombre, contenido in miembros(ruta).items():
+            if nombre == paquete.MANIFIESTO:
+                contenido = json.dumps(json.loads(contenido) | manifiesto).encode()
+            elif archivos and nombre.startswith("archivos/"):
+                contenido, archivos = contenido + b"x", False
+            paquete.poner(tar, nombre, contenido)
+
+
 # ── Making one ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.django_db(transaction=True)
-def test_carries_database_files_and_keys_together(carpeta: Path, certificado: Path) -> None:
+def test_carries_database_files_and_keys_together(carpeta: Path, certificado: Path, settings: Any) -> None:
+    settings.SECRET_KEY_FALLBACKS = ["la-de-antes"]
     documento = con_archivos()
     hecho = respaldado(carpeta)
     assert hecho.ruta.stat().st_mode & 0o777 == 0o600
@@ -82,6 +99,7 @@ def test_carries_database_files_and_keys_together(carpeta: Path, certificado: Pa
     )
     assert dentro["claves/firma.p12"] == certificado.read_bytes()
     assert f"BITACORA_CLAVE='{ajustes.BITACORA_CLAVE}'" in dentro["claves/claves.env"].decode()
+    assert "SECRET_KEY_ANTERIORES='la-de-antes'" in dentro["claves/claves.env"].decode()
     assert hecho.manifiesto.tablas["expedientes_evento"] == Evento.objects.count()
     assert not {"cache", "django_session", "senasa_latido"} & set(hecho.manifiesto.tablas)
     nota = Latido.objects.get(nombre="respaldo")
@@ -362,12 +380,20 @@ def test_restored_on_another_server_everything_is_equal(
     malos = {"roto": bytes(roto), "cortado": contenido[:-5000], "ajeno": b"PK\3\4" + contenido}
     for nombre, octetos in malos.items():
         (carpeta / nombre).write_bytes(octetos)
+    reempaquetar(hecho.ruta, carpeta / "otro-archivo", archivos=True)
+    reempaquetar(hecho.ruta, carpeta / "otro-formato", formato=2)
+    reempaquetar(hecho.ruta, carpeta / "mas-nuevo", postgres=99)
+    reempaquetar(hecho.ruta, carpeta / "otra-forma", migraciones=hecho.manifiesto.migraciones[:-1])
     (otro.carpeta / ".env").write_text(f"MODO=demo\n{sin_firma}\n")
     for archivo, clave, dicho in (
         (str(carpeta / "roto"), CLAVE, "dañado"),
         (str(carpeta / "cortado"), CLAVE, "dañado o incompleto"),
         (str(carpeta / "ajeno"), CLAVE, "no es un respaldo"),
         (str(carpeta / "no-existe"), CLAVE, "no se puede leer"),
+        (str(carpeta / "otro-archivo"), CLAVE, "no es el que dice su manifiesto"),
+        (str(carpeta / "otro-formato"), CLAVE, "del formato 2"),
+        (str(carpeta / "mas-nuevo"), CLAVE, "use ese o posterior"),
+        (str(carpeta / "otra-forma"), CLAVE, "tiene otra forma"),
         (ruta, "otra clave, que no es", "RESPALDO_CLAVE"),
     ):
         negado = otro.ejecutar(ORDEN, "restaurar", archivo, clave=clave)
