@@ -1,0 +1,519 @@
+"""The life cycles of case, line, sample, analysis and report together, walked at random against the expected matrix.
+
+Every step is an act by somebody, rightly or wrongly, on some object, at an hour that only goes on. What the matrix
+(written from domain.md, `test_lifecycle.ESPERADO`) forbids must be refused and change nothing; what it allows must
+lead where it says, or be refused by a guard that domain.md names. After every step the invariants of domain.md hold.
+
+`MODELO_EJEMPLOS` and `MODELO_PASOS` set the size: the nightly one is 1000 × 50.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from expedientes import incidencias
+from expedientes import services as casos
+from expedientes.bitacora import fallas
+from expedientes.models import ORDEN_DE_PARTIDAS, TERMINADOS, Dictamen, Documento, Estado, Evento, Medida, Partida
+from expedientes.plazos import suspensiones
+from laboratorio import services as laboratorio
+from laboratorio.models import (
+    Analisis,
+    EstadoAnalisis,
+    EstadoInforme,
+    EstadoMuestra,
+    Informe,
+    Muestra,
+    Resultado,
+    Reversion,
+)
+from laboratorio.recorrido import Caso
+from notificaciones.models import Notificacion
+from senasa import reloj
+from senasa.models import Puesto, Usuario
+from senasa.transicion import ActoRechazado, DatoInvalido
+from tests.builders import crear_caso, personas
+from tests.test_lifecycle import ESPERADO
+
+pytestmark = [pytest.mark.servicios, pytest.mark.django_db]
+
+EJEMPLOS = int(os.environ.get("MODELO_EJEMPLOS", "12"))
+PASOS = int(os.environ.get("MODELO_PASOS", "40"))
+
+# Who holds each role in the demonstration; the importer is nobody's user.
+DE_ROL = {
+    "mesa_de_partes": "mesa", "inspector": "inspector", "jefe_de_puesto": "jefe", "recepcion": "recepcion",
+    "analista": "analista", "verificador": "verificador", "director": "director", "direccion": "direccion",
+    "atencion": "atencion",
+}  # fmt: skip
+# What the matrix allows and a guard of domain.md may still refuse.
+CON_GUARDA = {
+    ("expediente", "abandonar"),  # not before the answer is due
+    ("expediente", "anular"),  # the importer, only before the first sample
+    ("expediente", "aceptar_traslado"), ("expediente", "rechazar_traslado"), ("expediente", "trasladar"),
+    ("expediente", "cambiar_agente"),  # the same one is no change
+    ("expediente", "cerrar"),  # nothing may be pending
+    ("expediente", "reabrir"), ("expediente", "reabrir_inspeccion"),
+    ("partida", "programar"),  # the same hour is no act
+    ("partida", "no_presentada"),  # there was no hour to come to
+    ("partida", "enviar"),  # there is a sample to send
+    ("partida", "dictaminar"),  # no ingreso over a positive A1/A2 or an indeterminado
+    ("partida", "ordenar_medida"),  # the measure belongs to the decision
+    ("partida", "reinspeccionar"),  # only after a treatment
+    ("partida", "cumplir_medida"), ("partida", "tomar_muestra"),
+    ("analisis", "asignar"),  # what was received, and to oneself
+    ("analisis", "iniciar"), ("analisis", "registrar"),  # its own analyst
+    ("analisis", "verificar"),  # neither its analyst nor an earlier verifier
+    ("analisis", "revertir"),  # before the signature, its analyst or a verifier
+    ("analisis", "cancelar"),  # never what is not negative
+}  # fmt: skip
+MOTIVO = {
+    "observar": "faltan-documentos", "abandonar": "sin-respuesta", "desistir": "otro-destino",
+    "anular": "otra-entidad", "reabrir": "mandato", "dictaminar_sin_muestra": "no-requiere-muestreo",
+    "rechazar": "envase-roto", "perder": "no-llego", "anular_muestra": "mal-tomada", "revertir": "dato-errado",
+    "cancelar": "pedido-por-error",
+}  # fmt: skip
+
+
+# By whom there is somebody to do them. A case is registered once, a sample travels with its line's dispatch, and a
+# line is opened again with its case.
+APARTE = {
+    ("expediente", "registrar"), ("muestra", "enviar"), ("partida", "reabrir"), ("partida", "reabrir_inspeccion"),
+}  # fmt: skip
+ACTOS = [
+    (tabla, accion)
+    for tabla, actos in ESPERADO.items()
+    for accion, (_desde, _a, roles) in actos.items()
+    if roles - {"sistema"} and (tabla, accion) not in APARTE
+]
+
+
+class Vidas(RuleBasedStateMachine):
+    """One case with its lines, and everybody who may touch it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transaccion = transaction.atomic()
+        self.transaccion.__enter__()
+        self.gente = personas()
+        self.ahora = datetime(2026, 3, 2, 14, tzinfo=timezone.get_default_timezone())
+        self.n = 0
+        self.fundado: dict[int, list[int]] = {}
+        self.habia: dict[str, int] = {}
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.transaccion.__exit__(None, None, None)
+
+    @initialize(
+        producto=st.sampled_from([("uva-fresca", "CL"), ("semilla-de-maiz", "RS"), ("durazno", "CL")]),
+        partidas=st.integers(1, 2),
+    )
+    def empezar(self, producto: tuple[str, str], partidas: int) -> None:
+        with reloj.fijado(self.ahora):
+            caso: Caso = crear_caso(hace=timedelta(0), partidas=partidas, producto=producto[0], origen=producto[1])
+        self.expediente = caso.expediente
+
+    # ── What can be done ──────────────────────────────────────────────────────────────────────────
+
+    def objetos(self, tabla: str) -> list[Any]:
+        modelo = {"partida": Partida, "muestra": Muestra, "analisis": Analisis, "informe": Informe}
+        if tabla == "expediente":
+            self.expediente.refresh_from_db()
+            return [self.expediente]
+        return list(modelo[tabla].objects.filter(expediente=self.expediente).order_by("pk"))
+
+    def permitido(self, tabla: str, accion: str, objeto: Any, rol: str) -> bool:
+        """What domain.md says, in so many words."""
+        desde, _a, roles = ESPERADO[tabla][accion]
+        if objeto.estado not in desde or rol not in roles:
+            return False
+        if tabla == "partida":
+            caso = self.objetos("expediente")[0].estado
+            if caso == "observado":
+                return False  # the post waits for the importer; only the system's steps go on
+            if caso in ("abandonado", "desistido", "anulado"):
+                return False
+            if caso == "cerrado":
+                return accion == "cumplir_medida"
+        return True
+
+    @rule(
+        cual=st.sampled_from(ACTOS),
+        azar=st.integers(0, 2**32 - 1),
+        minutos=st.integers(5, 2000),
+    )  # fmt: skip
+    def actuar(self, cual: tuple[str, str], azar: int, minutos: int) -> None:
+        tabla, accion = cual
+        suerte = Random(azar)
+        objetos = self.objetos(tabla)
+        if not objetos:
+            return
+        if (tabla == "expediente" and accion in ("desistir", "anular")) and suerte.random() < 0.7:
+            return  # else few walks would get past them
+        # Mostly what can be done, so that the walk gets far; sometimes anything by anybody.
+        buenos = [uno for uno in objetos if uno.estado in ESPERADO[tabla][accion][0]]
+        objeto = suerte.choice(buenos if buenos and suerte.random() < 0.85 else objetos)
+        roles = sorted(ESPERADO[tabla][accion][2] - {"sistema"})
+        rol = suerte.choice(roles if suerte.random() < 0.85 else sorted(DE_ROL))
+        if tabla == "analisis" and rol == "analista" and objeto.analista_id:
+            actor: Usuario | None = objeto.analista
+        else:
+            actor = None if rol == "importador" else self.gente[DE_ROL[rol]]
+        self.ahora += timedelta(minutes=minutos)
+        hacer = getattr(self, f"hacer_{accion}", None) or getattr(self, f"hacer_{tabla}_{accion}")
+        self.n += 1
+        antes, permitido, rechazo = self.foto(), self.permitido(tabla, accion, objeto, rol), ""
+        try:
+            with transaction.atomic(), reloj.fijado(self.ahora):
+                hacer(objeto, actor, suerte)
+        except (ActoRechazado, DatoInvalido) as error:
+            rechazo = str(error)
+        if rechazo:
+            assert self.foto() == antes, f"{accion} se rechazó y cambió algo"
+            guardado = not permitido or (tabla, accion) in CON_GUARDA
+            assert guardado, f"{tabla}.{accion} desde {antes} por {rol} se rechazó: {rechazo}"
+            return
+        assert permitido, f"{tabla}.{accion} desde {objeto.estado} por {rol} no debía poder hacerse"
+        self.comprobar(tabla, accion, objeto, antes)
+
+    def comprobar(self, tabla: str, accion: str, objeto: Any, antes: dict[str, Any]) -> None:
+        """It went where the matrix says, and the log says so once."""
+        escrito = accion
+        if accion == "reabrir":
+            escrito = Evento.objects.filter(objeto="expediente").latest("n").accion
+        evento = Evento.objects.filter(
+            expediente=self.expediente, objeto=tabla, objeto_id=objeto.pk, accion=escrito, n__gt=antes["eventos"]
+        ).get()
+        a = ESPERADO[tabla][escrito][1]
+        if a == "=":
+            assert evento.a == evento.de
+        elif a != "donde_estaba":
+            assert evento.a == a
+        else:
+            assert evento.a in ORDEN_DE_PARTIDAS
+
+    @rule(horas=st.integers(1, 60))
+    def pasa_el_tiempo(self, horas: int) -> None:
+        """The machine does what is due."""
+        self.ahora += timedelta(hours=horas)
+        with reloj.fijado(self.ahora):
+            laboratorio.barrer_informes()
+            casos.barrer_rivs()
+            incidencias.recordar_observaciones()
+            casos.cerrar_listos()
+
+    @rule(azar=st.integers(0, 2**32 - 1))
+    def siguiente(self, azar: int) -> None:
+        """The next act of somebody's day: without it a random walk seldom reaches a report."""
+        estados = {
+            "partida": {"registrado": "inspeccionar", "en_inspeccion": "tomar_muestra",
+                        "resultado_emitido": "dictaminar", "dictaminado": "ordenar_medida",
+                        "en_medida": "cumplir_medida"},
+            "muestra": {"enviada": "recibir"},
+            "analisis": {"pendiente": "asignar", "asignado": "iniciar", "en_proceso": "registrar",
+                         "registrado": "verificar"},
+            "informe": {"por_firmar": "firmar"},
+        }  # fmt: skip
+        suerte = Random(azar)
+        pasos = [
+            (tabla, acciones[objeto.estado])
+            for tabla, acciones in estados.items()
+            for objeto in self.objetos(tabla)
+            if objeto.estado in acciones
+        ]
+        if Muestra.objects.filter(expediente=self.expediente, estado="tomada").exists():
+            pasos.append(("partida", "enviar"))
+        if pasos:
+            self.actuar(suerte.choice(pasos), azar, suerte.randint(5, 300))
+
+    # ── How each is done ──────────────────────────────────────────────────────────────────────────
+
+    def hacer_programar(self, partida: Any, actor: Any, suerte: Random) -> None:
+        cita = reloj.ahora() + timedelta(hours=suerte.randint(1, 3))
+        casos.programar(partida=partida, actor=actor, cita_en=cita, terminal="Muelle")
+
+    def hacer_no_presentada(self, partida: Any, actor: Any, _suerte: Random) -> None:
+        casos.no_presentada(partida=partida, actor=actor)
+
+    def hacer_inspeccionar(self, partida: Any, actor: Any, _suerte: Random) -> None:
+        conforme = dict.fromkeys(("documentaria", "identidad", "fisica"), "conforme")
+        casos.inspeccionar(partida=partida, actor=actor, **conforme)
+
+    def hacer_tomar_muestra(self, partida: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.tomar_muestra(
+            partida=partida, actor=actor, precinto=f"P-{self.n}", conservacion="ambiente", cantidad=1, unidad="kg"
+        )
+
+    def hacer_partida_enviar(self, partida: Any, actor: Any, _suerte: Random) -> None:
+        ensayos = [(uno.metodo, uno.plaga) for uno in laboratorio.requisitos_de(partida)]
+        laboratorio.enviar(partida=partida, actor=actor, ensayos=ensayos)
+
+    def hacer_dictaminar(self, partida: Any, actor: Any, suerte: Random) -> None:
+        casos.dictaminar(
+            partida=partida, actor=actor, decision=suerte.choice(Dictamen.Decision.values), fundamento="Lo visto."
+        )
+
+    def hacer_dictaminar_sin_muestra(self, partida: Any, actor: Any, suerte: Random) -> None:
+        casos.dictaminar_sin_muestra(
+            partida=partida, actor=actor, decision=suerte.choice(Dictamen.Decision.values),
+            motivo=MOTIVO["dictaminar_sin_muestra"], texto="x",
+        )  # fmt: skip
+
+    def hacer_ordenar_medida(self, partida: Any, actor: Any, suerte: Random) -> None:
+        casos.ordenar_medida(
+            partida=partida, actor=actor, tipo=suerte.choice(Medida.Tipo.values), vence_en=date(2030, 1, 1)
+        )
+
+    def hacer_cumplir_medida(self, partida: Any, actor: Any, _suerte: Random) -> None:
+        casos.cumplir_medida(partida=partida, actor=actor, acta="A-1")
+
+    def hacer_reinspeccionar(self, partida: Any, actor: Any, _suerte: Random) -> None:
+        casos.cumplir_medida(partida=partida, actor=actor, acta="A-1", nueva_toma=True)
+
+    def hacer_cerrar(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        casos.cerrar(expediente=expediente, actor=actor)
+
+    def hacer_observar(self, expediente: Any, actor: Any, suerte: Random) -> None:
+        incidencias.observar(
+            expediente=expediente, actor=actor, puntos="Falta x", motivo=MOTIVO["observar"], texto="x",
+            vence_en=timezone.localdate(reloj.ahora()) + timedelta(days=suerte.randint(0, 5)),
+        )  # fmt: skip
+
+    def hacer_responder(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        incidencias.responder(expediente=expediente, actor=actor, respuesta="Va.")
+
+    def _terminar(self, acto: Callable, expediente: Any, actor: Any) -> None:
+        acto(expediente=expediente, actor=actor, motivo=MOTIVO[acto.__name__], texto="x")
+
+    def hacer_abandonar(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        self._terminar(incidencias.abandonar, expediente, actor)
+
+    def hacer_desistir(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        self._terminar(incidencias.desistir, expediente, actor)
+
+    def hacer_expediente_anular(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        self._terminar(incidencias.anular, expediente, actor)
+
+    def hacer_expediente_reabrir(
+        self, expediente: Any, actor: Any, suerte: Random, *, inspeccion: bool = False
+    ) -> None:
+        incidencias.reabrir(
+            expediente=expediente, actor=actor, partidas=[suerte.choice(self.objetos("partida"))],
+            motivo=MOTIVO["reabrir"], texto="x", a_inspeccion=inspeccion,
+        )  # fmt: skip
+
+    def hacer_expediente_reabrir_inspeccion(self, expediente: Any, actor: Any, suerte: Random) -> None:
+        self.hacer_expediente_reabrir(expediente, actor, suerte, inspeccion=True)
+
+    def hacer_trasladar(self, expediente: Any, actor: Any, suerte: Random) -> None:
+        puesto = Puesto.objects.get(codigo=suerte.choice(["PCM", "PCA"]))
+        incidencias.trasladar(expediente=expediente, actor=actor, a_puesto=puesto, texto="x")
+
+    def hacer_aceptar_traslado(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        incidencias.aceptar_traslado(expediente=expediente, actor=actor)
+        # The walk goes on with people of the port: whoever took it gives it back.
+        incidencias.trasladar(
+            expediente=expediente, actor=actor, texto="x",
+            a_puesto=Puesto.objects.exclude(pk=expediente.puesto_id).get(),
+        )  # fmt: skip
+        Usuario.objects.get(username="inspector").puestos.set(Puesto.objects.all())
+        Usuario.objects.get(username="mesa").puestos.set(Puesto.objects.all())
+
+    def hacer_rechazar_traslado(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        incidencias.rechazar_traslado(expediente=expediente, actor=actor, texto="x")
+
+    def hacer_cambiar_agente(self, expediente: Any, actor: Any, suerte: Random) -> None:
+        from expedientes.models import AgenteAduana
+
+        agente = AgenteAduana(
+            tipo_documento="ruc", numero_documento="20999900021", nombre="Dos", correo="dos@aduana.example"
+        )
+        incidencias.cambiar_agente(expediente=expediente, actor=actor, agente=suerte.choice([agente, None]))
+
+    def hacer_recibir(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.recibir(muestra=muestra, actor=actor, condicion="buena", cantidad_recibida=1)
+
+    def hacer_rechazar(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.rechazar(muestra=muestra, actor=actor, motivo=MOTIVO["rechazar"], texto="x")
+
+    def hacer_perder(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.perder(muestra=muestra, actor=actor, motivo=MOTIVO["perder"], texto="x")
+
+    def hacer_anular_muestra(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.anular_muestra(muestra=muestra, actor=actor, motivo=MOTIVO["anular_muestra"], texto="x")
+
+    def hacer_asignar(self, analisis: Any, actor: Any, suerte: Random) -> None:
+        analista = self.gente[suerte.choice(["analista", "analista2"])]
+        laboratorio.asignar(analisis=analisis, analista=analista, actor=actor)
+
+    def hacer_iniciar(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.iniciar(analisis=analisis, actor=actor)
+
+    def hacer_analisis_registrar(self, analisis: Any, actor: Any, suerte: Random) -> None:
+        valor = suerte.choice(["negativo"] * 5 + ["positivo", "indeterminado"])
+        plaga = analisis.plaga if valor == "positivo" else None
+        laboratorio.registrar(analisis=analisis, actor=actor, valor=valor, plaga=plaga)
+
+    def hacer_verificar(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.verificar(analisis=analisis, actor=actor)
+
+    def hacer_revertir(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.revertir(analisis=analisis, actor=actor, motivo=MOTIVO["revertir"], texto="x")
+
+    def hacer_cancelar(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.cancelar(analisis=analisis, actor=actor, motivo=MOTIVO["cancelar"], texto="x")
+
+    def hacer_retener(self, informe: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.retener(informe=informe, actor=actor, texto="x")
+
+    def hacer_firmar(self, informe: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.ordenar_firma(informe=informe, actor=actor)
+
+    # ── What must hold after every step ───────────────────────────────────────────────────────────
+
+    def foto(self) -> dict[str, Any]:
+        """Everything that a refused act must leave as it was."""
+        caso = self.objetos("expediente")[0]
+        return {
+            "eventos": caso.eventos,
+            "caso": (caso.estado, caso.estado_desde, caso.vence_en, caso.puesto_id, caso.agente_id, caso.sello),
+            **{
+                tabla: [(uno.pk, uno.estado, uno.estado_desde) for uno in self.objetos(tabla)]
+                for tabla in ("partida", "muestra", "analisis", "informe")
+            },
+            **{
+                modelo.__name__: modelo.objects.count()
+                for modelo in (Notificacion, Dictamen, Medida, Documento, Resultado, Reversion)
+            },
+            "observaciones": list(caso.observaciones.values_list("pk", "respondida_en", "sin_efecto_en")),
+            "traslados": list(caso.traslados.values_list("pk", "resuelto_en", "aceptado")),
+        }
+
+    @invariant()
+    def la_bitacora_esta_entera_y_dice_los_estados(self) -> None:
+        if not hasattr(self, "expediente"):
+            return
+        assert list(fallas()) == []
+        for tabla in ("partida", "muestra", "analisis", "informe"):
+            for objeto in self.objetos(tabla):
+                eventos = Evento.objects.filter(expediente=self.expediente, objeto=tabla, objeto_id=objeto.pk)
+                ultimo = eventos.exclude(a="").order_by("n").last()
+                if ultimo:
+                    assert ultimo.a == objeto.estado, (tabla, objeto, ultimo)
+
+    @invariant()
+    def el_caso_muestra_su_partida_mas_lenta(self) -> None:
+        if not hasattr(self, "expediente"):
+            return
+        caso = self.objetos("expediente")[0]
+        estados = {partida.estado for partida in self.objetos("partida")}
+        if caso.estado in ORDEN_DE_PARTIDAS:
+            assert caso.estado == next(estado for estado in ORDEN_DE_PARTIDAS if estado in estados)
+        else:
+            assert caso.estado in {Estado.OBSERVADO, *TERMINADOS}
+        assert (caso.estado == Estado.OBSERVADO) == (caso.observacion is not None)
+        if caso.estado == Estado.CERRADO:
+            assert casos.pendientes_de_cierre(caso) == []
+        if caso.estado in TERMINADOS:
+            assert caso.vence_en is None
+            if caso.estado != Estado.CERRADO:
+                vivos = Analisis.objects.filter(expediente=caso).exclude(
+                    estado__in=[EstadoAnalisis.VERIFICADO, EstadoAnalisis.CANCELADO]
+                )
+                abiertos = Informe.objects.filter(expediente=caso).exclude(
+                    estado__in=[EstadoInforme.EMITIDO, EstadoInforme.ANULADO]
+                )
+                assert not vivos.exists()
+                assert not abiertos.exists()
+
+    @invariant()
+    def el_reloj_detenido_no_vence(self) -> None:
+        if not hasattr(self, "expediente"):
+            return
+        eventos = list(Evento.objects.filter(expediente=self.expediente).order_by("n"))
+        for partida in self.objetos("partida"):
+            detenida = any(una.hasta is None for una in suspensiones(eventos, partida.pk))
+            if detenida and partida.estado != Estado.EN_MEDIDA:
+                assert partida.vence_en is None
+
+    @invariant()
+    def los_informes_dicen_la_verdad(self) -> None:
+        if not hasattr(self, "expediente"):
+            return
+        for informe in Informe.objects.filter(expediente=self.expediente).select_related("documento", "solicitud"):
+            assert (informe.estado == EstadoInforme.EMITIDO) == (informe.documento is not None)
+            if informe.documento is None:
+                continue
+            suyos = Analisis.objects.filter(solicitud=informe.solicitud)
+            vigentes = Resultado.objects.filter(analisis__in=suyos, vigente=True).exclude(
+                analisis__estado=EstadoAnalisis.CANCELADO
+            )
+            for resultado in vigentes.select_related("analisis__metodo"):
+                quienes = set(resultado.verificaciones.values_list("verificador", flat=True))
+                assert len(quienes) >= resultado.analisis.metodo.verificaciones
+                assert resultado.registrado_por_id not in quienes
+            alguna_vez = set(Resultado.objects.filter(analisis__in=suyos).values_list("valor", flat=True))
+            if informe.documento.firma == Documento.Firma.AUTOMATICA:
+                assert alguna_vez == {"negativo"}
+                assert set(suyos.values_list("estado", flat=True)) == {EstadoAnalisis.VERIFICADO}
+
+    @invariant()
+    def las_decisiones_descansan_donde_descansaban(self) -> None:
+        if not hasattr(self, "expediente"):
+            return
+        for dictamen in Dictamen.objects.filter(partida__expediente=self.expediente):
+            informes = sorted(dictamen.informes.values_list("pk", flat=True))
+            assert self.fundado.setdefault(dictamen.pk, informes) == informes
+            if dictamen.decision == Dictamen.Decision.INGRESO:
+                assert not dictamen.informes.filter(impide_ingreso=True).exists()
+                assert not dictamen.informes.filter(conclusion="indeterminado").exists()
+        hay = {
+            modelo.__name__: modelo.objects.count()
+            for modelo in (Evento, Resultado, Documento, Dictamen, Reversion, Notificacion)
+        }
+        assert all(hay[nombre] >= habia for nombre, habia in self.habia.items()), "algo se borró"
+        self.habia = hay
+
+    @invariant()
+    def una_partida_espera_al_laboratorio_mientras_tenga_que_esperar(self) -> None:
+        """Nobody is forgotten: a line in the laboratory has a sample alive there, or a report on its way."""
+        if not hasattr(self, "expediente"):
+            return
+        caso = self.objetos("expediente")[0]
+        for partida in self.objetos("partida"):
+            if partida.estado == Estado.EN_LABORATORIO and caso.abierto:
+                en_curso = Informe.objects.filter(solicitud__partida=partida).exclude(
+                    estado__in=[EstadoInforme.EMITIDO, EstadoInforme.ANULADO]
+                )
+                vivas = Muestra.objects.filter(
+                    partida=partida,
+                    estado__in=[EstadoMuestra.ENVIADA, EstadoMuestra.RECIBIDA, EstadoMuestra.EN_ANALISIS,
+                                EstadoMuestra.ANALIZADA],
+                )  # fmt: skip
+                assert en_curso.exists(), partida
+                assert vivas.exists(), partida
+
+
+def test_las_vidas_de_un_caso(certificado: Any) -> None:
+    run_state_machine_as_test(
+        Vidas,
+        settings=settings(
+            max_examples=EJEMPLOS,
+            stateful_step_count=PASOS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],  # a walk is read from its end: shrinking one takes longer than finding it
+            print_blob=True,
+            database=None,
+        ),
+    )
