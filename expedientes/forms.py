@@ -17,7 +17,7 @@ from senasa import reloj
 from senasa.models import Puesto, Usuario
 
 from .archivos import CampoArchivo, CampoArchivos
-from .incidencias import plazo_para_responder
+from .incidencias import MOTIVO_DUPLICADO, plazo_para_responder
 from .models import AgenteAduana, Dictamen, Documento, Expediente, Importador, Medida, Motivo, Pais, Partida, Producto
 from .numeros import (
     TipoDocumento,
@@ -632,6 +632,58 @@ class FormularioEphyto(forms.Form):
     archivo = forms.FileField(
         label=_("Certificado ePhyto (XML)"), help_text=_("El archivo tal como llegó, hasta 20 MB."), max_length=200
     )
+
+
+class DelImportador(FormularioDeActo):
+    """An act that the importer does himself: it happens now."""
+
+    ocurrio_en = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if self.accion_motivada:
+            motivos = Motivo.objects.filter(accion=self.accion_motivada, activo=True)
+            _ofrecer(self, "motivo", [("", _("Elija…")), *((m.codigo, _(m.texto)) for m in motivos)])
+            self.fields["texto"].label = _("Cuéntenos por qué")
+
+
+class RespuestaDelImportador(DelImportador):
+    texto = None  # type: ignore[assignment]
+    respuesta = forms.CharField(label=_("Su respuesta"), max_length=4000, widget=forms.Textarea(attrs={"rows": 6}))
+    archivos = CampoArchivos(label=_("Documentos"), required=False)
+
+
+class DocumentosDelImportador(DelImportador):
+    texto = None  # type: ignore[assignment]
+    archivos = CampoArchivos(label=_("Elija los archivos"), required=False)
+
+
+class DesistimientoDelImportador(DelImportador):
+    accion_motivada = "desistir"
+
+
+class AnulacionDelImportador(DelImportador):
+    """`otros`: the open cases that the same address follows, one of which may be the one that goes on."""
+
+    accion_motivada = "anular"
+
+    def __init__(self, *args: Any, otros: Sequence[Expediente], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.otros = {otro.numero: otro for otro in otros}
+        if not otros:
+            motivo = self.fields["motivo"]
+            assert isinstance(motivo, forms.ChoiceField)
+            motivo.choices = [uno for uno in motivo.choices if uno[0] != MOTIVO_DUPLICADO]
+            return
+        self.fields["superviviente"] = forms.ChoiceField(
+            label=_("Si es un duplicado: el expediente que sigue"),
+            choices=[("", _("Elija…")), *((numero, numero) for numero in self.otros)],
+            required=False,
+        )
+        self.order_fields(["motivo", "superviviente"])
+
+    def clean_superviviente(self) -> Expediente | None:
+        return self.otros.get(self.cleaned_data["superviviente"])
 
 
 class FormularioCorreo(forms.Form):

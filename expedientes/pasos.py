@@ -345,10 +345,9 @@ def _persona(
     datos: dict[str, Any],
     confirmado: str | None,
 ) -> Any:
-    numero = datos.get(f"{quien}_numero")
-    if not numero:
+    tipo, numero = datos.get(f"{quien}_tipo"), datos.get(f"{quien}_numero")
+    if not (tipo and numero):
         return None
-    tipo = datos[f"{quien}_tipo"]
     conocido = modelo.objects.filter(tipo_documento=tipo, numero_documento=numero).first()
     if conocido:
         return conocido

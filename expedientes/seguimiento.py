@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from senasa import reloj
 
-from .models import Dictamen, Documento, Estado, Evento, Expediente, Medida, Partida
+from .lifecycle import EXPEDIENTE, Accion
+from .models import Dictamen, Documento, Estado, Evento, Expediente, Medida, Observacion, Partida
 
 LABORATORIO = "UCDSV"
+# How the story ends when it ends before the decision.
+FINALES = {
+    Estado.ABANDONADO: gettext_lazy("En abandono"),
+    Estado.DESISTIDO: gettext_lazy("Desistimiento"),
+    Estado.ANULADO: gettext_lazy("Anulación"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,19 @@ class Etapa:
     fecha: datetime | None = None
     nota: str = ""
     texto: str = ""
+
+
+@dataclass(frozen=True)
+class Situacion:
+    """What is true of the whole case, and then of every line: it was objected to, or it ended."""
+
+    respuesta: str
+    detalle: str
+    que_hacer: str
+    quien: str
+    sigue: str
+    desde: datetime | None
+    tono: str
 
 
 @dataclass
@@ -56,8 +77,24 @@ def fecha_y_hora(cuando: datetime) -> str:
     return date_format(timezone.localtime(cuando), _(r"l j \d\e F, H:i"))
 
 
-def contar(expediente: Expediente) -> list[Tramo]:
-    """The lines of the case, told. A constant number of queries whatever the lines."""
+@dataclass
+class Relato:
+    """The whole page. `unico`: the tramo that speaks for all, when they all say the same. `traslado`: when the case
+    came from another post, and from which. `muestreado`: a sample was taken once."""
+
+    tramos: list[Tramo]
+    observacion: Observacion | None = None
+    traslado: tuple[datetime, str] | None = None
+    muestreado: bool = False
+
+    @property
+    def unico(self) -> Tramo | None:
+        iguales = len({(tramo.respuesta, tramo.que_hacer) for tramo in self.tramos}) == 1
+        return self.tramos[0] if iguales else None
+
+
+def contar(expediente: Expediente) -> Relato:
+    """The case, told. A constant number of queries whatever the lines."""
     partidas = list(
         expediente.partidas.select_related("producto", "pais_origen").prefetch_related("documentos", "contenedores")
     )
@@ -67,7 +104,89 @@ def contar(expediente: Expediente) -> list[Tramo]:
     eventos = list(
         Evento.objects.filter(expediente=expediente, objeto__in=["expediente", "partida", "informe"]).order_by("n")
     )
-    return [_tramo(expediente, partida, dictamenes.get(partida.pk), eventos) for partida in partidas]
+    observacion = expediente.observacion if expediente.estado == Estado.OBSERVADO else None
+    situacion = _del_caso(expediente, observacion, eventos)
+    return Relato(
+        [_tramo(expediente, partida, dictamenes.get(partida.pk), eventos, situacion) for partida in partidas],
+        observacion,
+        _ultimo_traslado(eventos),
+        any(evento.accion == "tomar_muestra" for evento in eventos),
+    )
+
+
+def sin_poder(expediente: Expediente, correo: str) -> date | None:
+    """The day on which the broker's power ended, when it is he who reads: he may look, not act."""
+    agente, hasta = expediente.agente, expediente.poder_hasta
+    if agente is None or hasta is None or correo == expediente.importador.correo.lower():
+        return None
+    return hasta if correo == agente.correo.lower() and hasta < timezone.localdate(reloj.ahora()) else None
+
+
+def puede(expediente: Expediente, correo: str, relato: Relato) -> set[str]:
+    """What whoever reads at that address may do now, by the names of the acts."""
+    if sin_poder(expediente, correo):
+        return set()
+    suyos = {
+        accion for accion in (Accion.RESPONDER, Accion.DESISTIR, Accion.ANULAR)
+        if expediente.estado in EXPEDIENTE[accion].de
+    }  # fmt: skip
+    if relato.muestreado:
+        suyos.discard(Accion.ANULAR)
+    return {*map(str, suyos), *(["agregar_documentos"] if expediente.abierto else [])}
+
+
+def _ultimo_traslado(eventos: Sequence[Evento]) -> tuple[datetime, str] | None:
+    for evento in reversed(eventos):
+        if evento.accion == "aceptar_traslado":
+            return evento.ocurrio_en, evento.datos["de_puesto"]
+    return None
+
+
+def queda(dia: date) -> str:
+    """How long there is until the end of a day, as a person says it."""
+    dias = (dia - timezone.localdate(reloj.ahora())).days
+    if dias < 0:
+        return _("el plazo venció")
+    if dias == 0:
+        return _("vence hoy")
+    return ngettext("queda %(n)d día", "quedan %(n)d días", dias) % {"n": dias}
+
+
+def _del_caso(expediente: Expediente, observacion: Observacion | None, eventos: Sequence[Evento]) -> Situacion | None:
+    """The case's own word, when it stands above that of its lines."""
+    puesto, desde = str(expediente.puesto), expediente.estado_desde
+    otra = _("Si todavía desea importar la carga, presente una nueva solicitud.")
+    match expediente.estado:
+        case Estado.OBSERVADO if observacion:
+            plazo = {"dia": date_format(observacion.vence_en, _(r"l j \d\e F")), "queda": queda(observacion.vence_en)}
+            return Situacion(
+                _("Su expediente fue observado: necesitamos su respuesta"),
+                _("El inspector no puede continuar hasta que usted responda. El reloj del trámite está detenido."),
+                _("Responda hasta el %(dia)s: %(queda)s.") % plazo,
+                _("usted"),
+                _("El inspector revisa su respuesta y el trámite vuelve a donde estaba"),
+                observacion.observada_en,
+                "ambar",
+            )
+        case Estado.ABANDONADO:
+            detalle = _("Venció el plazo para responder la observación. El trámite terminó sin decisión.")
+            return Situacion(_("Su expediente quedó en abandono"), detalle, otra, "", "", desde, "ambar")
+        case Estado.DESISTIDO:
+            detalle = _("El trámite terminó sin decisión: no habrá más inspecciones ni análisis.")
+            hacer = _("Si usted no lo pidió, avise cuanto antes al puesto: %(puesto)s.") % {"puesto": puesto}
+            return Situacion(_("El trámite terminó por desistimiento"), detalle, hacer, "", "", desde, "azul")
+        case Estado.ANULADO if expediente.duplicado_de:
+            sigue = {"numero": expediente.duplicado_de.numero}
+            return Situacion(
+                _("Este expediente era un duplicado y se anuló"),
+                _("El trámite de su carga sigue en el expediente %(numero)s.") % sigue,
+                _("Siga el expediente %(numero)s, con el enlace de su propio correo.") % sigue,
+                "", "", desde, "azul",
+            )  # fmt: skip
+        case Estado.ANULADO:
+            detalle = _("El trámite terminó sin decisión.")
+            return Situacion(_("Su expediente fue anulado"), detalle, otra, "", "", desde, "ambar")
+    return None
 
 
 def _momentos(partida: Partida, eventos: Sequence[Evento]) -> dict[str, datetime]:
@@ -79,10 +198,11 @@ def _momentos(partida: Partida, eventos: Sequence[Evento]) -> dict[str, datetime
             suyo = evento.datos.get("partida") == partida.pk
         if not suyo:
             continue
-        if evento.accion in ("volver_a_muestrear", "reinspeccionar"):
+        if evento.accion in ("volver_a_muestrear", "reinspeccionar", "reabrir_inspeccion"):
             cuando = {clave: momento for clave, momento in cuando.items() if clave in ("registrar", "inspeccionar")}
-        elif evento.accion == "reabrir":
-            cuando.pop("cerrar_fisico", None)
+        elif evento.accion == "reabrir":  # of a report that goes back to the bench, or of a case to be decided anew
+            for clave in ("cerrar_fisico",) if evento.objeto == "informe" else ("dictaminar", "cerrar"):
+                cuando.pop(clave, None)
         elif evento.accion == "tomar_muestra":
             cuando.setdefault(evento.accion, evento.ocurrio_en)
         elif evento.accion == "dictaminar_sin_muestra":
@@ -92,8 +212,15 @@ def _momentos(partida: Partida, eventos: Sequence[Evento]) -> dict[str, datetime
     return cuando
 
 
-def _tramo(expediente: Expediente, partida: Partida, dictamen: Dictamen | None, eventos: Sequence[Evento]) -> Tramo:
+def _tramo(
+    expediente: Expediente,
+    partida: Partida,
+    dictamen: Dictamen | None,
+    eventos: Sequence[Evento],
+    situacion: Situacion | None,
+) -> Tramo:
     cuando = _momentos(partida, eventos)
+    reabierta = _se_reabrio(partida, eventos)
     if partida.estado not in (Estado.DICTAMINADO, Estado.EN_MEDIDA):
         dictamen = None  # one of an earlier round does not speak for this one
     medida = max(dictamen.medidas.all(), key=lambda medida: medida.pk, default=None) if dictamen else None
@@ -110,10 +237,20 @@ def _tramo(expediente: Expediente, partida: Partida, dictamen: Dictamen | None, 
             }  # fmt: skip
             que_hacer = _("Tenga la carga accesible y los documentos originales a mano a esa hora.")
             quien, sigue, tono = puesto, _("Inspección y toma de muestra"), "azul"
+        case Estado.REGISTRADO if partida.no_presentada_en:
+            respuesta = _("Su carga no estaba para la inspección")
+            detalle = _("El inspector fue a la hora fijada y no la encontró. El reloj del trámite está detenido.")
+            que_hacer = _("Acuerde con el puesto una nueva fecha de inspección.")
+            quien, sigue, tono = _("usted"), _("Programar la inspección"), "ambar"
         case Estado.REGISTRADO:
             respuesta = _("Recibimos su solicitud")
             detalle = _("Falta que el puesto fije la hora de la inspección.")
             quien, sigue = puesto, _("Programar la inspección")
+        case Estado.EN_INSPECCION if reabierta:
+            respuesta = _("Su expediente se abrió de nuevo: su carga vuelve a inspección")
+            detalle = _("Lo decidido antes sobre esta partida ya no vale.")
+            que_hacer = _("Tenga la carga accesible: el puesto le avisará.")
+            quien, sigue, tono = puesto, _("Inspección y toma de muestra"), "azul"
         case Estado.EN_INSPECCION:
             respuesta = _("Su carga está en inspección")
             detalle = _("Falta enviar la muestra al laboratorio, si hace falta una.")
@@ -126,6 +263,10 @@ def _tramo(expediente: Expediente, partida: Partida, dictamen: Dictamen | None, 
             respuesta = _("Su carga espera el resultado del laboratorio")
             detalle = _("Buscamos plagas que no existen en el Perú o que están bajo control.")
             quien, sigue = _("el laboratorio (%(sigla)s)") % {"sigla": LABORATORIO}, _("Informe de ensayo")
+        case Estado.RESULTADO_EMITIDO if reabierta:
+            respuesta = _("Su expediente se abrió de nuevo: falta otra decisión")
+            detalle = _("Lo decidido antes sobre esta partida ya no vale.")
+            quien, sigue, tono = puesto, _("Decisión de ingreso"), "azul"
         case Estado.RESULTADO_EMITIDO:
             respuesta = _("Su informe de ensayo está listo")
             detalle = _("Falta la decisión del inspector. Puede bajar el informe más abajo.")
@@ -143,9 +284,16 @@ def _tramo(expediente: Expediente, partida: Partida, dictamen: Dictamen | None, 
     if cerrado:
         quien, sigue, detalle = "", "", _("El expediente está cerrado. ") + detalle
         que_hacer = _("No tiene nada pendiente.")
+        if medida and medida.cumplida_en is None:  # a post-entry quarantine goes on for months
+            que_hacer = _("Mantenga la cuarentena posentrada hasta el %(dia)s.") % {"dia": date_format(medida.vence_en)}
     # A measure's own date is what counts while it is being carried out.
     vence_en = None if cerrado or partida.estado == Estado.EN_MEDIDA else partida.vence_en
     tarde = bool(vence_en and vence_en < reloj.ahora())
+    desde = cuando.get("cerrar_fisico") if en_emision else partida.no_presentada_en or partida.estado_desde
+    if situacion:
+        respuesta, detalle, que_hacer = situacion.respuesta, situacion.detalle, situacion.que_hacer
+        quien, sigue, desde, tono = situacion.quien, situacion.sigue, situacion.desde, situacion.tono
+        vence_en, tarde = None, False
     return Tramo(
         partida=partida,
         respuesta=respuesta,
@@ -153,7 +301,7 @@ def _tramo(expediente: Expediente, partida: Partida, dictamen: Dictamen | None, 
         que_hacer=que_hacer,
         quien=quien,
         sigue=sigue,
-        desde=cuando.get("cerrar_fisico") if en_emision else partida.estado_desde,
+        desde=desde,
         vence_en=vence_en,
         tarde=tarde,
         tono=tono,
@@ -190,13 +338,14 @@ def _etapas(
     en_emision: bool,
 ) -> list[Etapa]:
     decidida = partida.estado in (Estado.DICTAMINADO, Estado.EN_MEDIDA)
-    con_laboratorio = "enviar" in cuando or not decidida
+    terminado = expediente.estado in FINALES
+    con_laboratorio = "enviar" in cuando or not (decidida or terminado)
     # Name, the act that ends it, and the moment it is told by.
     pasos: list[tuple[str, bool, datetime | None, str]] = [
         (_("Solicitud recibida"), True, cuando.get("registrar"), ""),
         (
             _("Inspección y toma de muestra") if con_laboratorio else _("Inspección"),
-            "enviar" in cuando or decidida,
+            "enviar" in cuando or decidida or (terminado and "inspeccionar" in cuando),
             cuando.get("tomar_muestra") or cuando.get("inspeccionar"),
             partida.terminal,
         ),
@@ -212,13 +361,29 @@ def _etapas(
     if medida:
         nombre = _("Medida: %(medida)s") % {"medida": medida.get_tipo_display().lower()}
         pasos.append((nombre, medida.cumplida_en is not None, medida.cumplida_en or medida.ordenada_en, ""))
-    pasos.append((_("Cierre"), expediente.estado == Estado.CERRADO, cuando.get("cerrar"), ""))
+    if terminado:
+        # What was not done will not be: the story ends here.
+        hechos = [paso for paso in pasos if paso[1]]
+        pasos = [*hechos, (str(FINALES[Estado(expediente.estado)]), True, expediente.estado_desde, "")]
+    else:
+        pasos.append((_("Cierre"), expediente.estado == Estado.CERRADO, cuando.get("cerrar"), ""))
+    if expediente.estado == Estado.OBSERVADO:
+        hechos = [paso for paso in pasos if paso[1]]
+        suspendido = (_("Observado: esperamos su respuesta"), False, expediente.estado_desde, "")
+        pasos = [*hechos, suspendido, *pasos[len(hechos) :]]
     etapas, actual_puesta = [], False
     for nombre, hecha, momento, nota in pasos:
         situacion = "hecha" if hecha else "pendiente" if actual_puesta else "actual"
         actual_puesta |= situacion == "actual"
         etapas.append(Etapa(nombre, situacion, momento if situacion != "pendiente" else None, nota))
     return etapas
+
+
+def _se_reabrio(partida: Partida, eventos: Sequence[Evento]) -> bool:
+    """Whether the line stands where a reopening left it."""
+    suyos = [evento for evento in eventos if evento.objeto == "partida" and evento.objeto_id == partida.pk]
+    cambios = [evento for evento in suyos if evento.de != evento.a]
+    return bool(cambios) and cambios[-1].accion in ("reabrir", "reabrir_inspeccion")
 
 
 def como_se_firmo(documento: Documento) -> str:

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import views, vistas_incidencias, vistas_planilla, vistas_publicas, vistas_solicitar
+from . import views, vistas_importador, vistas_incidencias, vistas_planilla, vistas_publicas, vistas_solicitar
 
 
 class NumeroDeCaso(StringConverter):
@@ -19,6 +19,7 @@ class CodigoDeVerificacion(StringConverter):
 register_converter(NumeroDeCaso, "caso")
 register_converter(CodigoDeVerificacion, "cvd")
 
+SEGUIDO = "seguimiento/caso/<caso:numero>"
 BORRADOR = "solicitar/<uuid:envio>"
 PARTIDA = "expedientes/<caso:numero>/partidas/<int:orden>"
 CASO = "expedientes/<caso:numero>"
@@ -77,21 +78,23 @@ urlpatterns = [
         name="solicitar_partida_quitar",
     ),
     path(f"{BORRADOR}/adjuntos/", vistas_solicitar.solicitar_adjuntos, name="solicitar_adjuntos"),
-    path(
-        f"{BORRADOR}/adjuntos/quitar/", vistas_solicitar.solicitar_adjunto_quitar, name="solicitar_adjunto_quitar"
-    ),
+    path(f"{BORRADOR}/adjuntos/quitar/", vistas_solicitar.solicitar_adjunto_quitar, name="solicitar_adjunto_quitar"),
     path(f"{BORRADOR}/revisar/", vistas_solicitar.solicitar_revisar, name="solicitar_revisar"),
     path(f"{BORRADOR}/presentada/", vistas_solicitar.solicitar_presentada, name="solicitar_presentada"),
     path(f"{BORRADOR}/guardada/", vistas_solicitar.solicitar_guardada, name="solicitar_guardada"),
     path(f"{BORRADOR}/borrar/", vistas_solicitar.solicitar_borrar, name="solicitar_borrar"),
     path(f"{BORRADOR}/<slug:paso>/", vistas_solicitar.solicitar_paso, name="solicitar_paso"),
     # Public.
-    path("seguimiento/caso/<caso:numero>/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
+    path(f"{SEGUIDO}/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
     path(
-        "seguimiento/caso/<caso:numero>/documentos/<cvd:cvd>/",
+        f"{SEGUIDO}/documentos/<cvd:cvd>/",
         vistas_publicas.seguimiento_documento,
         name="seguimiento_documento",
     ),
+    path(f"{SEGUIDO}/responder/", vistas_importador.seguimiento_responder, name="seguimiento_responder"),
+    path(f"{SEGUIDO}/agregar/", vistas_importador.seguimiento_agregar, name="seguimiento_agregar"),
+    path(f"{SEGUIDO}/anular/", vistas_importador.seguimiento_anular, name="seguimiento_anular"),
+    path(f"{SEGUIDO}/desistir/", vistas_importador.seguimiento_desistir, name="seguimiento_desistir"),
     path("seguimiento/<str:token>/", vistas_publicas.seguimiento_abrir, name="seguimiento"),
     path("verificar/", vistas_publicas.verificar, name="verificar"),
     path("verificar/<str:cvd>/", vistas_publicas.verificar_cvd, name="verificar_cvd"),

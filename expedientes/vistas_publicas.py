@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from notificaciones import enlaces
+from notificaciones.models import Enlace
 
 from . import documentos, forms, seguimiento
 from .archivos import EXTENSIONES
@@ -45,7 +46,7 @@ def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
         return abrir_borrador(enlace, borrador)
     expediente = _de_referencia(enlace.referencia) if enlace else None
     if enlace is None or expediente is None:
-        return _sin_enlace(request)
+        return sin_enlace(request)
     destino = reverse("seguimiento_caso", args=[expediente.numero])
     respuesta = redirect(destino)
     respuesta.set_signed_cookie(
@@ -65,12 +66,18 @@ def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 @never_cache
 def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _seguido(request, numero)
-    if expediente is None:
-        return _sin_enlace(request)
-    tramos = seguimiento.contar(expediente)
-    iguales = len({tramo.respuesta for tramo in tramos}) == 1
-    contexto = {"expediente": expediente, "tramos": tramos, "unico": tramos[0] if iguales else None}
+    suyo = seguido(request, numero)
+    if suyo is None:
+        return sin_enlace(request)
+    expediente, enlace = suyo
+    relato = seguimiento.contar(expediente)
+    contexto = {
+        "expediente": expediente,
+        "relato": relato,
+        "entregados": expediente.adjuntos.filter(subido_por=None),
+        "puede": seguimiento.puede(expediente, enlace.correo, relato),
+        "sin_poder": seguimiento.sin_poder(expediente, enlace.correo),
+    }
     return render(request, "expedientes/seguimiento.html", contexto)
 
 
@@ -78,9 +85,9 @@ def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
 @require_safe
 @never_cache
 def seguimiento_documento(request: HttpRequest, numero: str, cvd: str) -> HttpResponse | FileResponse:
-    expediente = _seguido(request, numero)
-    documento = expediente and expediente.documentos.filter(cvd=cvd).first()
-    return bajar(documento) if documento else _sin_enlace(request)
+    suyo = seguido(request, numero)
+    documento = suyo and suyo[0].documentos.filter(cvd=cvd).first()
+    return bajar(documento) if documento else sin_enlace(request)
 
 
 def bajar(documento: Documento) -> HttpResponse | FileResponse:
@@ -121,9 +128,10 @@ def _borrador_de(referencia: str) -> Borrador | None:
     return Borrador.objects.filter(pk=int(pk)).first() if tipo == "borrador" and pk.isdecimal() else None
 
 
-def _seguido(request: HttpRequest, numero: str) -> Expediente | None:
-    """The case, when the browser carries the cookie of a link to it that is still in force."""
-    expediente = Expediente.objects.select_related("puesto", "importador").filter(numero=numero).first()
+def seguido(request: HttpRequest, numero: str) -> tuple[Expediente, Enlace] | None:
+    """The case and the link, when the browser carries the cookie of a link to it that is still in force."""
+    casos = Expediente.objects.select_related("puesto", "importador", "agente", "duplicado_de")
+    expediente = casos.filter(numero=numero).first()
     if expediente is None:
         return None
     valor = request.get_signed_cookie(GALLETA, default="", salt=expediente.referencia, max_age=VIDA_SEGUNDOS)
@@ -131,10 +139,10 @@ def _seguido(request: HttpRequest, numero: str) -> Expediente | None:
     if not (pk.isdecimal() and version.isdecimal()):
         return None
     enlace = enlaces.vigente(int(pk), int(version))
-    return expediente if enlace and enlace.referencia == expediente.referencia else None
+    return (expediente, enlace) if enlace and enlace.referencia == expediente.referencia else None
 
 
-def _sin_enlace(request: HttpRequest) -> HttpResponse:
+def sin_enlace(request: HttpRequest) -> HttpResponse:
     """One answer for every link that opens nothing, whether its case exists or not; then 429."""
     # Only what finds nothing is counted: a page that works costs no write.
     return demasiadas(request, "publico") or render(request, "expedientes/enlace_vencido.html", status=404)
