@@ -7,6 +7,7 @@ verification to the issue there is one wording, `EN_EMISION`, and results are re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.urls import reverse
@@ -79,7 +80,7 @@ class Lector:
         puesto = expediente.puesto_id
         if accion in (Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO):
             ofrecido = traslado_ofrecido(expediente)
-            puesto = ofrecido.a_puesto_id if ofrecido else None
+            puesto = ofrecido.a_puesto_id if ofrecido else 0
         return puesto in self.puestos if suyos <= ROLES_DE_PUESTO | {Rol.MESA_DE_PARTES} else True
 
 
@@ -243,7 +244,7 @@ def listo_para_cerrar(expediente: Expediente) -> bool:
     """`services.pendientes_de_cierre` is empty, read from what `con_detalle` prefetched."""
     return expediente.estado in EXPEDIENTE[Accion.CERRAR].de and all(
         (dictamen := _dictamen(partida)) is not None
-        and dictamen.riv_id is not None
+        and not dictamen.debe_riv
         and (
             (partida.estado == Estado.DICTAMINADO and not _debe_medida(partida))
             or (partida.estado == Estado.EN_MEDIDA and _pendiente_es_posentrada(dictamen))
@@ -275,7 +276,7 @@ def ofrecidos(usuario: Usuario) -> list[Traslado]:
     return list(suyos.select_related("expediente", "de_puesto", "a_puesto").order_by("ofrecido_en"))
 
 
-def en_posentrada(usuario: Usuario) -> QuerySet[Partida]:
+def en_posentrada(usuario: Usuario) -> QuerySet[Any]:
     """Lines of closed cases whose post-entry quarantine still runs, the first to end first."""
     vence = Medida.objects.filter(dictamen__partida=OuterRef("pk"), cumplida_en=None).order_by("-id")
     lineas = Partida.objects.visibles_para(usuario).filter(estado=Estado.EN_MEDIDA, expediente__estado=Estado.CERRADO)
@@ -371,7 +372,7 @@ def falta_en(partida: Partida) -> Falta:
             )
         case _ if _debe_medida(partida):
             return Falta("Ordenar la medida", puesto)
-        case _ if dictamen and dictamen.riv_id is None:
+        case _ if dictamen and dictamen.debe_riv:
             return Falta("Firma del RIV", SISTEMA, "el sistema reintenta" if dictamen.riv_falla else "")
     return Falta("Cerrar el expediente", puesto)
 

@@ -68,7 +68,7 @@ def expediente_abandonar(request: HttpRequest, numero: str) -> HttpResponse:
         formulario=forms.FormularioAbandonar,
         hacer=partial(incidencias.abandonar, expediente=expediente, actor=request.user),
         resumen=[vencio % {"dia": observacion.vence_en.strftime("%d/%m/%Y")}] if observacion else [],
-        que_hara=[DEJA_DE_TRABAJARSE],
+        que_hara=[str(DEJA_DE_TRABAJARSE)],
         contexto={"peligro": True},
     )
 
@@ -83,7 +83,7 @@ def expediente_desistir(request: HttpRequest, numero: str) -> HttpResponse:
         tabla=EXPEDIENTE,
         formulario=forms.FormularioDesistir,
         hacer=partial(incidencias.desistir, expediente=expediente, actor=request.user),
-        que_hara=[_("Deja constancia de que el importador desiste de su solicitud."), DEJA_DE_TRABAJARSE],
+        que_hara=[_("Deja constancia de que el importador desiste de su solicitud."), str(DEJA_DE_TRABAJARSE)],
         contexto={"peligro": True},
     )
 
@@ -99,7 +99,7 @@ def expediente_anular(request: HttpRequest, numero: str) -> HttpResponse:
         formulario=partial(forms.FormularioAnular, usuario=request.user),
         hacer=partial(incidencias.anular, expediente=expediente, actor=request.user),
         que_hara=[
-            DEJA_DE_TRABAJARSE,
+            str(DEJA_DE_TRABAJARSE),
             _("Su número y su bitácora se conservan; si es un duplicado, lleva al expediente que sigue."),
         ],
         contexto={"peligro": True},

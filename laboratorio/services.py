@@ -268,7 +268,7 @@ def _seguir(solicitud: SolicitudAnalisis, *, por: str) -> None:
 
 def soltar(expediente: Expediente, evento: Evento) -> None:
     """Leave the open work of a case that ended before its decision: nobody tests for nothing, nothing is signed."""
-    sin_efecto = {"actor": None, "motivo": "caso-terminado", "texto": str(evento)}
+    sin_efecto: dict[str, Any] = {"actor": None, "motivo": "caso-terminado", "texto": str(evento)}
     for analisis in Analisis.objects.filter(expediente=expediente, estado__in=ANALISIS[Accion.CANCELAR].de):
         avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, **sin_efecto)
     for informe in Informe.objects.filter(expediente=expediente, estado__in=INFORME[Accion.ANULAR].de):
