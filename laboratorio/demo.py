@@ -68,14 +68,35 @@ DESTINOS = (
     ("con_riv", 4, (0.02, 0.1)),
     ("en_medida", 5, (1, 10)),
     ("cerrado", 22, (1, 60)),
+    ("observado", 3, (0.2, 4)),
+    ("respondido", 1, (0.1, 1)),
+    ("no_presentada", 2, (0.2, 2)),
+    ("perdida", 1, (0.2, 1)),
+    ("trasladado", 1, (0.1, 1)),
+    ("posentrada", 2, (5, 40)),
+    ("desistido", 1, (1, 30)),
+    ("anulado", 1, (1, 30)),
 )
+# The ways that leave the chain: the step that they leave it after, and what happens then.
+APARTE: dict[str, tuple[str, list[str]]] = {
+    "rechazada": ("en_laboratorio", ["rechazar"]),
+    "perdida": ("en_laboratorio", ["perder"]),
+    "observado": ("en_inspeccion", ["observar"]),
+    "respondido": ("en_inspeccion", ["observar", "responder"]),
+    "no_presentada": ("programado", ["no_presentada"]),
+    "trasladado": ("programado", ["trasladar"]),
+    "desistido": ("recibido", ["desistir"]),
+    "anulado": ("programado", ["anular"]),
+    "posentrada": ("con_riv", ["ordenar_posentrada", "cerrar"]),
+}
 # Days that each step usually takes.
 DEMORA = {
     "programado": (0.05, 0.5), "en_inspeccion": (0.2, 2), "muestreado": (0.02, 0.3), "en_laboratorio": (0.1, 3),
     "rechazada": (0.3, 1.2), "recibido": (0.2, 1.2), "asignado": (0.02, 0.6), "en_proceso": (0.05, 0.8),
     "con_resultado": (1, 7), "revertido": (0.1, 0.8), "verificado": (0.05, 1), "resultado_emitido": (0.03, 0.4),
     "dictaminado": (0.1, 4), "con_riv": (0.001, 0.002), "en_medida": (0.05, 1), "medida_cumplida": (3, 15),
-    "cerrado": (0.05, 1),
+    "cerrado": (0.05, 1), "observar": (0.05, 0.5), "responder": (1, 4), "no_presentada": (0.3, 1.5), "perder": (1, 3),
+    "ordenar_posentrada": (0.01, 0.1), "cerrar": (0.05, 0.5),
 }  # fmt: skip
 
 
@@ -172,7 +193,7 @@ def _caso(
     caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision)
     for paso, momento in zip(camino, momentos[1:], strict=True):
         with reloj.fijado(momento):
-            (getattr(recorrido, paso) if paso in ("rechazar", "revertir") else PASOS[paso])(caso)
+            (PASOS.get(paso) or getattr(recorrido, paso))(caso)
     return expediente
 
 
@@ -180,10 +201,9 @@ def _camino(destino: str, *, con_medida: bool, con_reversion: bool) -> list[str]
     """The steps that lead to `destino`."""
     if destino == "registrado":
         return []
-    if destino == "rechazada":
-        return ["programado", "en_inspeccion", "muestreado", "en_laboratorio", "rechazar"]
-    hasta = "verificado" if destino == "por_firmar" else destino
-    camino = list(PASOS)[: list(PASOS).index(hasta) + 1]
+    hasta, despues = APARTE.get(destino, (destino, []))
+    hasta = "verificado" if destino == "por_firmar" else hasta
+    camino = [*list(PASOS)[: list(PASOS).index(hasta) + 1], *despues]
     if not con_medida:
         camino = [paso for paso in camino if paso not in ("en_medida", "medida_cumplida")]
     if con_reversion and "verificado" in camino:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
+from expedientes import incidencias
 from expedientes import services as casos
 from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
-from senasa.models import Usuario
+from senasa.models import Puesto, Usuario
 
 from . import services as laboratorio
 from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
@@ -110,6 +111,16 @@ def rechazar(caso: Caso) -> None:
             actor=caso.personas["recepcion"],
             motivo=_motivo(caso, "rechazar"),
             texto="El envase llegó abierto y la muestra no alcanza para los análisis pedidos.",
+        )
+
+
+def perder(caso: Caso) -> None:
+    for muestra in caso.expediente.muestras.filter(estado=EstadoMuestra.ENVIADA):
+        laboratorio.perder(
+            muestra=muestra,
+            actor=caso.personas["recepcion"],
+            motivo="no-llego",
+            texto="El vehículo llegó sin ella; el conductor no recuerda haberla cargado.",
         )
 
 
@@ -210,6 +221,68 @@ def cumplir_medida(caso: Caso) -> None:
 def cerrar(caso: Caso) -> None:
     caso.expediente.refresh_from_db()
     casos.cerrar(expediente=caso.expediente, actor=caso.inspector)
+
+
+def no_presentada(caso: Caso) -> None:
+    for partida in caso.partidas:
+        casos.no_presentada(partida=partida, actor=caso.inspector, texto="El contenedor seguía en la nave.")
+
+
+def observar(caso: Caso) -> None:
+    incidencias.observar(
+        expediente=caso.expediente,
+        actor=caso.inspector,
+        puntos="Presentar el certificado fitosanitario original.\nAclarar el peso neto: no coincide con la DAM.",
+        vence_en=incidencias.plazo_para_responder(),
+        motivo=_motivo(caso, "observar"),
+        texto="Se revisaron los documentos al inspeccionar la carga.",
+    )
+
+
+def responder(caso: Caso) -> None:
+    incidencias.responder(
+        expediente=caso.expediente,
+        actor=None,
+        respuesta="Se presenta el certificado original y la DAM corregida: el peso correcto es el de la solicitud.",
+    )
+
+
+def trasladar(caso: Caso) -> None:
+    incidencias.trasladar(
+        expediente=caso.expediente,
+        actor=caso.personas["jefe"],
+        a_puesto=Puesto.objects.exclude(pk=caso.expediente.puesto_id).order_by("codigo")[0],
+        texto="La carga se movió al otro recinto y allí se va a inspeccionar.",
+    )
+
+
+def desistir(caso: Caso) -> None:
+    incidencias.desistir(
+        expediente=caso.expediente,
+        actor=caso.personas["jefe"],
+        motivo="reembarque-voluntario",
+        texto="El importador pidió por escrito reembarcar la carga.",
+    )
+
+
+def anular(caso: Caso) -> None:
+    incidencias.anular(
+        expediente=caso.expediente,
+        actor=caso.personas["jefe"],
+        motivo="carga-no-llego",
+        texto="La carga no salió de origen; se presentará otra solicitud.",
+    )
+
+
+def ordenar_posentrada(caso: Caso) -> None:
+    for partida in caso.partidas:
+        casos.ordenar_medida(
+            partida=partida,
+            actor=caso.inspector,
+            tipo=Medida.Tipo.POSENTRADA,
+            vence_en=(reloj.ahora() + timedelta(days=180)).date(),
+            indicaciones="Mantener las plantas en el lugar autorizado, a disposición del inspector.",
+        )
 
 
 def _motivo(caso: Caso, accion: str) -> str:
