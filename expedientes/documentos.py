@@ -185,8 +185,13 @@ def leer(documento: Documento) -> bytes:
 
 def para_el_respaldo() -> Iterator[ArchivoDeFila]:
     """Every issued version, wherever its bytes are now; a restore puts them in the store."""
-    for documento in Documento.objects.only("numero", "version", "archivo", "sha256").order_by("pk").iterator():
-        yield ArchivoDeFila("informes", documento.archivo, documento.sha256, partial(leer, documento))
+    filas = Documento.objects.order_by("pk").values_list("pk", "archivo", "sha256")
+    for pk, archivo, sha256 in filas.iterator():
+        yield ArchivoDeFila("informes", archivo, sha256, partial(_leer_por_pk, pk))
+
+
+def _leer_por_pk(pk: int) -> bytes:
+    return leer(Documento.objects.get(pk=pk))
 
 
 class Veredicto(models.TextChoices):

@@ -45,7 +45,7 @@ class EnCurso(NoSeRespalda):
     """Somebody else is making one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million of them
 class ArchivoDeFila:
     """A file that a row of the database mentions. `leer` raises whatever it likes when it is not there, or not it."""
 

@@ -434,5 +434,8 @@ LOGGING = {
         # WeasyPrint and fontTools tell their whole life at INFO.
         "fontTools": {"level": "ERROR"},
         "weasyprint": {"level": "ERROR"},
+        # Its warnings name the holders of certificates.
+        "pyhanko": {"level": "ERROR"},
+        "pyhanko_certvalidator": {"level": "ERROR"},
     },
 }
