@@ -72,6 +72,7 @@ class Ingreso(LoginRequiredMiddleware):
     def process_response(self, request: HttpRequest, respuesta: HttpResponseBase) -> HttpResponseBase:
         # Back from the sign-in at an address that only takes forms: show the page where the form stands.
         if respuesta.status_code == 405 and request.method == "GET" and (pagina := escrito.pagina_de(request)):
+            messages.info(request, _("Todavía no se hizo nada: hágalo otra vez en esta página."))
             return redirect(pagina)
         return respuesta
 

@@ -338,7 +338,9 @@ def test_form_that_goes_to_an_address_without_a_page_leads_back_to_its_page(cert
     navegador.entrar("verificador", url)
     vuelta = navegador.get(url)
     assert vuelta.url == f"http://testserver{pagina}"
-    assert "Falta ver la placa 7" in navegador.get(pagina).content.decode()
+    texto = navegador.get(pagina).content.decode()
+    assert "Falta ver la placa 7" in texto
+    assert "Todavía no se hizo nada: hágalo otra vez en esta página." in texto
     assert navegador.get(url).status_code == 405
 
 
