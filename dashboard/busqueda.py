@@ -28,7 +28,7 @@ def exactos(q: str, casos: QuerySet[Expediente]) -> list[int]:
     """Ids of the cases of which `q` is a whole number or name of a paper, newest first."""
     variantes = {q, q.upper()}
     claves = Q()
-    for campo in ("numero", "pfi", "certificado", "suce", "dam", "bl"):
+    for campo in ("numero", "numero_anterior", "pfi", "certificado", "suce", "dam", "bl"):
         claves |= Q(**{f"{campo}__in": variantes})
     claves |= Q(guia_aerea=normalizar_guia_aerea(q))
     if re.fullmatch(r"\d{1,6}", q):

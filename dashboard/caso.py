@@ -18,6 +18,7 @@ from expedientes.models import (
     Estado,
     Evento,
     Expediente,
+    InformeEnPapel,
     Medida,
     Motivo,
     Partida,
@@ -67,6 +68,7 @@ def para_la_pagina(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
         "analisis__reversiones",
         Prefetch("bitacora", Evento.objects.select_related("actor").order_by("ocurrio_en", "n")),
         Prefetch("adjuntos", Adjunto.objects.select_related("subido_por")),
+        Prefetch("partidas__informes_en_papel", InformeEnPapel.objects.select_related("plaga").order_by("id")),
     )
 
 
@@ -228,6 +230,7 @@ class FichaDePartida:
     muestras_sin_enviar: list[Any]
     dictamenes: list[Dictamen]
     medidas: list[Medida]
+    informes_en_papel: list[InformeEnPapel]
 
 
 def se_ve(analisis: Analisis, lector: Lector) -> bool:
@@ -258,6 +261,7 @@ def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
         ],
         dictamenes=dictamenes,
         medidas=[medida for dictamen in dictamenes for medida in dictamen.medidas.all()],
+        informes_en_papel=list(partida.informes_en_papel.all()),
     )
 
 
@@ -281,18 +285,27 @@ def _que_hara(partida: Partida, siguiente: Acto | None) -> str:
     if siguiente is None:
         return ""
     if siguiente.accion == Accion.DICTAMINAR:
-        vigentes = [str(uno) for uno in _informes_de_la_ronda(partida)]
+        vigentes = [str(uno) for uno in [*_informes_de_la_ronda(partida), *_en_papel_de_la_ronda(partida)]]
         return f"El dictamen usará {' y '.join(vigentes)}. {siguiente.que_hara}"
     return siguiente.que_hara
 
 
-def _informes_de_la_ronda(partida: Partida) -> list[Documento]:
-    """`services.informes_vigentes`, read from what `para_la_pagina` prefetched."""
-    vueltas = [
+def _vueltas(partida: Partida) -> list[datetime]:
+    return [
         evento.registrado_en
         for evento in partida.expediente.bitacora.all()
         if evento.objeto == "partida" and evento.objeto_id == partida.pk and evento.accion in NUEVA_RONDA
     ]
+
+
+def _en_papel_de_la_ronda(partida: Partida) -> list[InformeEnPapel]:
+    """`services.informes_en_papel`, read from what `para_la_pagina` prefetched."""
+    return [] if _vueltas(partida) else list(partida.informes_en_papel.all())
+
+
+def _informes_de_la_ronda(partida: Partida) -> list[Documento]:
+    """`services.informes_vigentes`, read from what `para_la_pagina` prefetched."""
+    vueltas = _vueltas(partida)
     vigentes = [uno for uno in informes_de(partida) if uno.estado == Documento.Estado.VIGENTE]
     return [uno for uno in vigentes if not vueltas or uno.emitido_en > max(vueltas)]
 
@@ -405,6 +418,9 @@ def _detalle(evento: Evento, motivos: dict[tuple[str, str], str]) -> list[str]:
         partes.append(f"{Medida.Tipo(datos['medida']).label}{acta}")
     if evento.objeto == "partida" and evento.accion == Accion.EMITIR and "informe" in datos:
         partes.append(f"{datos['informe']} · {Documento.Firma(datos['firma']).label}")
+    if "informe_en_papel" in datos:
+        conclusion = Documento.Conclusion(datos["conclusion"]).label
+        partes.append(f"{datos['informe_en_papel']}, en papel · {conclusion}")
     if "puntos" in datos:
         partes += [f"· {punto}" for punto in datos["puntos"]]
         partes.append(f"Responder hasta el {datetime.fromisoformat(datos['vence_en']):%d/%m/%Y}")
@@ -437,6 +453,7 @@ AVISOS = {
     "correo_corregido": "Correo corregido",
     "observacion_por_vencer": "Recordatorio de la observación",
     "agente_retirado": "Retiro del agente anterior",
+    "incorporado": "Incorporado desde el registro anterior",
 } | {str(t.avisa): str(t.hecho) for tabla in (EXPEDIENTE, PARTIDA) for t in tabla.values() if t.avisa} | {
     "dictamen": "Dictamen emitido", "medida_cumplida": "Medida cumplida", "reabierto": "Expediente reabierto",
 }  # fmt: skip

@@ -140,6 +140,7 @@ OTROS_HECHOS = {
     "corregir_correo": "Correo del importador corregido",
     "reenviar_enlace": "Enlace de seguimiento reenviado",
     "agregar_documentos": "Documentos agregados",
+    "incorporar": "Incorporado desde el registro anterior",
     "recordar_observacion": "Recordatorio de la observación",
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from senasa import reloj
 from senasa.models import Usuario
@@ -73,7 +74,8 @@ def anotar(
         actor=actor,
         origen=origen or (Evento.Origen.PERSONA if actor else Evento.Origen.SISTEMA),
         ocurrio_en=ocurrio_en or ahora,
-        registrado_en=ahora,
+        # What is brought from another registry was recorded here today, whatever hour the clock is held at.
+        registrado_en=timezone.now() if origen == Evento.Origen.MIGRACION else ahora,
         motivo=motivo,
         texto=texto,
         datos=datos or {},

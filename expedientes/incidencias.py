@@ -21,7 +21,14 @@ from senasa.transicion import DatoInvalido, EstadoImpide
 from . import avisos, bitacora
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar
 from .models import AgenteAduana, Estado, Evento, Expediente, Observacion, Partida, Traslado
-from .services import ENLACE_TRAS_EL_CIERRE, ArchivoNuevo, guardar_adjunto, guardar_persona, informes_vigentes
+from .services import (
+    ENLACE_TRAS_EL_CIERRE,
+    ArchivoNuevo,
+    guardar_adjunto,
+    guardar_persona,
+    informes_en_papel,
+    informes_vigentes,
+)
 
 # What an importer usually gets to answer (TUO Ley 27444, art. 136 gives two; the post may give more [M]).
 DIAS_PARA_RESPONDER = 5
@@ -246,7 +253,7 @@ def reabrir(
         raise DatoInvalido({"partidas": _("Elija al menos una partida.")})
     if not a_inspeccion:
         for partida in partidas:
-            if not informes_vigentes(partida):
+            if not (informes_vigentes(partida) or informes_en_papel(partida)):
                 raise DatoInvalido(
                     {"partidas": _("%(partida)s no tiene un informe vigente: reábrala para inspeccionar.")
                      % {"partida": partida}}

@@ -5,7 +5,9 @@
 tables. Source of the life cycles: domain.md, section 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -137,6 +139,22 @@ TABLAS: dict[str, Mapping[str, Transicion]] = {"expediente": EXPEDIENTE, "partid
 
 TARDANZA_SIN_MOTIVO = timedelta(hours=24)
 
+_fuente: ContextVar[dict[str, Any] | None] = ContextVar("fuente", default=None)
+
+
+@contextmanager
+def trayendo(fuente: dict[str, Any]) -> Iterator[None]:
+    """Within it, acts are what another registry says was done: only `importar_en_curso` uses it.
+
+    They go through the same tables, states and order of hours, but nobody here did them: the log gives them the
+    origin `migracion` and where they were read (`fuente`), no role is asked for and no notice is owed.
+    """
+    ficha = _fuente.set(fuente)
+    try:
+        yield
+    finally:
+        _fuente.reset(ficha)
+
 
 def permite(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, Transicion]) -> bool:
     """Whether `usuario` could do `accion` on `objeto` now: what the buttons ask."""
@@ -228,12 +246,17 @@ def avanzar(
         objeto.refresh_from_db()
         objeto.expediente = expediente
     _exigir_estado(transicion, objeto)
-    if actor is None:
+    fuente = _fuente.get()
+    if fuente is not None:
+        if not expediente.migrado:
+            raise RuntimeError(f"{expediente} nació aquí: de otro registro no se le trae nada.")
+        actor, origen, datos = None, Evento.Origen.MIGRACION, {**(datos or {}), "fuente": fuente}
+    elif actor is None:
         if (Rol.IMPORTADOR if origen == Evento.Origen.IMPORTADOR else Rol.SISTEMA) not in transicion.rol:
             raise RolImpide(_("Este acto necesita a una persona."))
     elif not rol_alcanza(transicion, actor, objeto, accion):
         raise RolImpide(_("«%(verbo)s» no corresponde a su rol o a su puesto.") % {"verbo": transicion.verbo})
-    momento = _hora_valida(objeto, ocurrio_en, tabla=tabla, motivo=motivo, texto=texto)
+    momento = _hora_valida(objeto, ocurrio_en, tabla=tabla, explicado=bool(motivo or texto.strip() or fuente))
     if transicion.motivada:
         exigir_motivo(accion, motivo, texto)
 
@@ -270,7 +293,7 @@ def avanzar(
         if Estado.OBSERVADO in (antes, despues) or accion == Accion.ACEPTAR_TRASLADO:
             _recalcular_plazos(expediente)
         _mostrar_la_mas_lenta(expediente, momento)
-    if transicion.avisa:
+    if transicion.avisa and fuente is None:
         suya = objeto if isinstance(objeto, Partida) else partida
         avisos.deber(transicion.avisa, expediente=expediente, evento=evento, partida=suya)
     return evento
@@ -307,9 +330,9 @@ def _recalcular_plazos(expediente: Expediente) -> None:
 
 
 def _hora_valida(
-    objeto: Any, ocurrio_en: datetime | None, *, tabla: Mapping[str, Transicion], motivo: str, texto: str
+    objeto: Any, ocurrio_en: datetime | None, *, tabla: Mapping[str, Transicion], explicado: bool
 ) -> datetime:
-    """The act's own time, held against the clock and against the act before it."""
+    """The act's own time, held against the clock and against the act before it. `explicado`: it says why so late."""
     ahora = reloj.ahora()
     if ocurrio_en is None:
         return ahora
@@ -332,7 +355,7 @@ def _hora_valida(
                 % {"cuando": timezone.localtime(ultimo).strftime("%d/%m/%Y %H:%M")}
             }
         )
-    if ahora - ocurrio_en > TARDANZA_SIN_MOTIVO and not (motivo or texto.strip()):
+    if ahora - ocurrio_en > TARDANZA_SIN_MOTIVO and not explicado:
         raise DatoInvalido({"texto": _("Pasó hace más de 24 horas: escriba por qué se registra tarde.")})
     return max(ocurrio_en, ultimo) if ultimo else ocurrio_en
 

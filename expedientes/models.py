@@ -248,6 +248,8 @@ class Expediente(models.Model):
         AEREO = "aereo", _("aéreo")
 
     numero = models.CharField(_("número"), max_length=20, unique=True)
+    # What its papers call a case that was brought from the registry before this one.
+    numero_anterior = models.CharField(_("número anterior"), max_length=40, blank=True)
     puesto = models.ForeignKey(Puesto, models.PROTECT, verbose_name=_("puesto de control"))
     estado = models.CharField(_("estado"), max_length=20, choices=Estado, default=Estado.NUEVO, blank=True)
     estado_desde = models.DateTimeField(_("en este estado desde"), null=True)
@@ -297,6 +299,10 @@ class Expediente(models.Model):
                 | Q(poder_hasta__isnull=True)
                 | Q(poder_hasta__gte=F("poder_desde")),
                 name="expediente_poder_en_orden",
+            ),
+            # Its index is also what finds a case by the number on its papers.
+            models.UniqueConstraint(
+                fields=["numero_anterior"], condition=~Q(numero_anterior=""), name="expediente_numero_anterior_unico"
             ),
         ]
         indexes = [
@@ -511,6 +517,7 @@ class Evento(models.Model):
         PERSONA = "persona", _("personal")
         SISTEMA = "sistema", _("sistema")
         IMPORTADOR = "importador", _("importador")
+        MIGRACION = "migracion", _("registro anterior")
 
     id = models.BigAutoField(primary_key=True)
     expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="bitacora")
@@ -609,6 +616,27 @@ class Documento(models.Model):
         return self.numero if self.version == 1 else f"{self.numero}-V{self.version}"
 
 
+class InformeEnPapel(models.Model):
+    """A test report issued on paper before the adoption: only what it says of itself, never a Documento of ours."""
+
+    partida = models.ForeignKey(Partida, models.PROTECT, related_name="informes_en_papel")
+    numero = models.CharField(_("número"), max_length=40)
+    emitido_en = models.DateTimeField(_("emitido"))
+    conclusion = models.CharField(_("conclusión"), max_length=15, choices=Documento.Conclusion)
+    plaga = models.ForeignKey(Plaga, models.PROTECT, null=True, blank=True, verbose_name=_("plaga hallada"))
+    # As the catalogue stood on the day it was brought in.
+    impide_ingreso = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("informe en papel")
+        verbose_name_plural = _("informes en papel")
+        constraints = [models.UniqueConstraint(fields=["partida", "numero"], name="informe_en_papel_unico")]
+
+    def __str__(self) -> str:
+        return _("%(numero)s (en papel)") % {"numero": self.numero}
+
+
 class Dictamen(models.Model):
     class Decision(models.TextChoices):
         INGRESO = "ingreso", _("Ingreso")
@@ -620,6 +648,9 @@ class Dictamen(models.Model):
     decision = models.CharField(_("decisión"), max_length=12, choices=Decision)
     fundamento = models.TextField(_("fundamento"))
     informes = models.ManyToManyField(Documento, related_name="dictamenes", blank=True)
+    informes_en_papel = models.ManyToManyField("InformeEnPapel", related_name="dictamenes", blank=True)
+    # Decided and signed on paper before the adoption: that RIV's number. This system signs none in its place.
+    riv_en_papel = models.CharField(_("RIV en papel"), max_length=40, blank=True)
     inspector = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     ocurrio_en = models.DateTimeField()
     riv = models.OneToOneField(Documento, models.PROTECT, null=True, blank=True, related_name="dictamen_emitido")
@@ -634,6 +665,11 @@ class Dictamen(models.Model):
 
     def __str__(self) -> str:
         return f"{self.numero}: {self.get_decision_display()}"
+
+    @property
+    def debe_riv(self) -> bool:
+        """Whether its RIV is still to be signed: one signed on paper owes none."""
+        return self.riv_id is None and not self.riv_en_papel
 
 
 class Medida(models.Model):

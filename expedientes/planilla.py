@@ -170,7 +170,7 @@ def filas(contenido: bytes) -> tuple[str, list[Fila]]:
         raise PlanillaInvalida(_("La planilla pesa más de 2 MB: sepárela en dos."))
     if contenido[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
         raise PlanillaInvalida(_("Es un libro de Excel: guárdelo como «CSV UTF-8 (delimitado por comas)» y súbalo."))
-    texto = _texto(contenido)
+    texto = decodificar(contenido)
     primera, _salto, resto = texto.partition("\n")
     if primera.strip().lower().startswith("sep="):  # Excel's own way of naming the delimiter
         texto, primera = resto, resto.partition("\n")[0]
@@ -198,13 +198,13 @@ SOBRANTE = "\x00sobrante"  # cells beyond the heading: no column is called so
 
 def _celdas(encabezado: Sequence[str], celdas: Sequence[str]) -> dict[str, str]:
     valores = dict.fromkeys(NOMBRES, "")
-    valores |= {nombre: _sin_guardia(celda) for nombre, celda in zip(encabezado, celdas, strict=False) if nombre}
+    valores |= {nombre: sin_guardia(celda) for nombre, celda in zip(encabezado, celdas, strict=False) if nombre}
     if any(celda.strip() for celda in celdas[len(encabezado) :]):
         valores[SOBRANTE] = "si"
     return valores
 
 
-def _texto(contenido: bytes) -> str:
+def decodificar(contenido: bytes) -> str:
     if contenido[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return contenido.decode("utf-16", errors="replace")
     for codificacion in ("utf-8-sig", "cp1252"):
@@ -216,7 +216,7 @@ def _texto(contenido: bytes) -> str:
 
 
 def _encabezado(celdas: Sequence[str]) -> list[str]:
-    nombres = [re.sub(r"\W+", "_", _plano(celda)).strip("_") for celda in celdas]
+    nombres = [re.sub(r"\W+", "_", plano(celda)).strip("_") for celda in celdas]
     while nombres and not nombres[-1]:
         nombres.pop()
     extranas = [celda for celda, nombre in zip(celdas, nombres, strict=False) if nombre not in (*NOMBRES, ERRORES)]
@@ -231,12 +231,12 @@ def _encabezado(celdas: Sequence[str]) -> list[str]:
     return ["" if nombre == ERRORES else nombre for nombre in nombres]
 
 
-def _plano(texto: str) -> str:
+def plano(texto: str) -> str:
     sin_tildes = unicodedata.normalize("NFKD", texto).encode("ascii", "ignore").decode()
     return " ".join(sin_tildes.lower().split())
 
 
-def _sin_guardia(celda: str) -> str:
+def sin_guardia(celda: str) -> str:
     """A cell without the quote that we put before what Excel would take for a formula."""
     limpia = celda.strip()
     return limpia[1:] if limpia.startswith("'") and limpia[1:2] in FORMULAS else limpia
@@ -255,11 +255,11 @@ class Lector:
     def __post_init__(self) -> None:
         self.listas = pasos.catalogos()
         propios = self.usuario.puestos.all() if self.usuario else Puesto.objects.all()
-        self.puestos = _indice((p.codigo, (p.codigo, p.nombre, p.locode)) for p in propios)
-        self.productos = _indice(
+        self.puestos = indice((p.codigo, (p.codigo, p.nombre, p.locode)) for p in propios)
+        self.productos = indice(
             (pk, (p.codigo, p.nombre, p.codigo.replace("-", " "))) for pk, p in self.listas["productos"].items()
         )
-        self.paises = _indice((p.pk, (p.pk, p.alfa3, p.nombre)) for p in self.listas["paises"].values())
+        self.paises = indice((p.pk, (p.pk, p.alfa3, p.nombre)) for p in self.listas["paises"].values())
 
     @property
     def dueno(self) -> str:
@@ -322,7 +322,7 @@ class Lector:
 
     def _convertir(self, nombre: str, celda: str) -> str:
         if nombre in ("importador_tipo", "agente_tipo"):
-            return _tipo(celda)
+            return tipo(celda)
         if not celda:
             return ""
         if re.fullmatch(r"\d[.,]\d+E\+\d+", celda, re.I):
@@ -330,19 +330,19 @@ class Lector:
                              % {"valor": celda})  # fmt: skip
         match nombre:
             case "puesto":
-                return _uno(self.puestos, celda, _("No es un puesto suyo: escriba PCM o PCA."))
+                return uno(self.puestos, celda, _("No es un puesto suyo: escriba PCM o PCA."))
             case "producto":
-                return _uno(self.productos, celda, _("No está en el catálogo: escriba su nombre o su código."))
+                return uno(self.productos, celda, _("No está en el catálogo: escriba su nombre o su código."))
             case "pais_origen" | "pais_exportacion":
-                return _uno(self.paises, celda, _("No es un país: escriba su código de dos letras o su nombre."))
+                return uno(self.paises, celda, _("No es un país: escriba su código de dos letras o su nombre."))
             case "transporte":
-                return _transporte(celda)
+                return transporte(celda)
             case "peso_neto_kg":
-                return _peso(celda)
+                return peso(celda)
             case "poder_desde" | "poder_hasta":
-                return _momento(celda).date().isoformat()
+                return momento(celda).date().isoformat()
             case "llegada_en" | "retenido_desde":
-                return _momento(celda).strftime("%Y-%m-%dT%H:%M")
+                return momento(celda).strftime("%Y-%m-%dT%H:%M")
             case "contenedores":
                 return re.sub(r"\s*[/|]\s*", "\n", celda)
         return celda
@@ -378,28 +378,28 @@ def _claves(pedidas: Iterable[Pedida], campo: str) -> set[str]:
     return {valor.upper() for pedida in pedidas if (valor := pedida.respuestas[campo].replace("\0", ""))}
 
 
-def _indice(pares: Iterable[tuple[str, Sequence[str]]]) -> dict[str, set[str]]:
+def indice(pares: Iterable[tuple[str, Sequence[str]]]) -> dict[str, set[str]]:
     """From every way of naming a thing to the things it may be."""
     indice: dict[str, set[str]] = {}
     for clave, nombres in pares:
         for nombre in nombres:
-            indice.setdefault(_plano(nombre), set()).add(clave)
+            indice.setdefault(plano(nombre), set()).add(clave)
     return indice
 
 
-def _uno(indice: dict[str, set[str]], celda: str, mensaje: str) -> str:
-    hallados = indice.get(_plano(celda), set())
+def uno(indice: dict[str, set[str]], celda: str, mensaje: str) -> str:
+    hallados = indice.get(plano(celda), set())
     if len(hallados) != 1:
         raise ValueError(mensaje)
     return next(iter(hallados))
 
 
-def _tipo(celda: str) -> str:
-    plano = _plano(celda).replace(".", "")
-    if not plano:
+def tipo(celda: str) -> str:
+    dicho = plano(celda).replace(".", "")
+    if not dicho:
         return TipoDocumento.RUC
     for tipo in TipoDocumento:
-        if plano in (tipo.value, _plano(str(tipo.label))):
+        if dicho in (tipo.value, plano(str(tipo.label))):
             return tipo
     raise ValueError(_("Escriba ruc, dni, ce o pasaporte."))
 
@@ -413,14 +413,14 @@ TRANSPORTES = {
 }
 
 
-def _transporte(celda: str) -> str:
-    plano = _plano(celda).removeprefix("maritimo ").removeprefix("en ").removeprefix("a ")
-    if plano not in TRANSPORTES:
+def transporte(celda: str) -> str:
+    dicho = plano(celda).removeprefix("maritimo ").removeprefix("en ").removeprefix("a ")
+    if dicho not in TRANSPORTES:
         raise ValueError(_("Escriba contenedor, granel o aereo."))
-    return TRANSPORTES[plano]
+    return TRANSPORTES[dicho]
 
 
-def _peso(celda: str) -> str:
+def peso(celda: str) -> str:
     """A weight with decimal comma or point; what could be thousands or decimals is asked, never guessed."""
     limpia = re.sub(r"\s|kg\.?$", "", celda, flags=re.I)
     mensaje = _("No es un peso en kilos: escríbalo como 19200,5.")
@@ -448,7 +448,7 @@ FORMAS_DE_FECHA = (
 )  # fmt: skip
 
 
-def _momento(celda: str) -> datetime:
+def momento(celda: str) -> datetime:
     """A day, maybe with its hour, of Lima."""
     for forma in FORMAS_DE_FECHA:
         try:
@@ -484,11 +484,11 @@ def importar(planilla: Planilla, lector: Lector, *, con_repetidas: bool = False)
 
 
 def seguro(celda: str) -> str:
-    """A cell that no spreadsheet takes for a formula; `_sin_guardia` undoes it."""
+    """A cell that no spreadsheet takes for a formula; `sin_guardia` undoes it."""
     return f"'{celda}" if celda.startswith(FORMULAS) else celda
 
 
-def _escribir(filas_: Iterable[Sequence[str]], delimitador: str) -> bytes:
+def escribir(filas_: Iterable[Sequence[str]], delimitador: str) -> bytes:
     salida = io.StringIO(newline="")
     escritor = csv.writer(salida, delimiter=delimitador)
     escritor.writerows([seguro(celda) for celda in fila] for fila in filas_)
@@ -497,7 +497,7 @@ def _escribir(filas_: Iterable[Sequence[str]], delimitador: str) -> bytes:
 
 def plantilla() -> bytes:
     """The heading and one example, as Excel in Spanish opens it."""
-    return _escribir([NOMBRES, [columna.ejemplo for columna in COLUMNAS]], ";")
+    return escribir([NOMBRES, [columna.ejemplo for columna in COLUMNAS]], ";")
 
 
 def rechazadas(planilla: Planilla) -> bytes:
@@ -508,4 +508,4 @@ def rechazadas(planilla: Planilla) -> bytes:
             dichos = [f"{d.columna}: {d.mensaje}" if d.columna else d.mensaje for d in pedida.defectos
                       if d.fila == fila.n]  # fmt: skip
             filas_.append([*(fila.valores[nombre] for nombre in NOMBRES), " | ".join(dichos)])
-    return _escribir(filas_, planilla.delimitador)
+    return escribir(filas_, planilla.delimitador)

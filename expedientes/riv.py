@@ -37,6 +37,7 @@ def contexto_riv(
         "papeles": [(nombre, valor) for nombre, valor in papeles if valor],
         "inspeccion": inspeccion,
         "informes": list(dictamen.informes.all()),
+        "informes_en_papel": list(dictamen.informes_en_papel.all()),
         "emitido_en": emitido_en,
         "cvd": cvd,
         "qr": qr(url_de_verificacion(cvd)),

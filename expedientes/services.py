@@ -438,7 +438,8 @@ def _anotar_falla_de_riv(dictamen_id: int, falla: str) -> None:
 def barrer_rivs() -> int:
     """Emit what is owed: every decision without its RIV, the failed ones once a minute."""
     pausa = reloj.ahora() - REINTENTO_DE_RIV
-    debidos = Dictamen.objects.filter(riv=None, riv_en_papel="").filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
+    debidos = Dictamen.objects.filter(riv=None, riv_en_papel="")
+    debidos = debidos.filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
     return sum(emitir_riv(dictamen_id=pk) is not None for pk in debidos.values_list("pk", flat=True)[:50])
 
 
