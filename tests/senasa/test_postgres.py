@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: there when asked for, gone when nobody asks, whole after any kill."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -59,6 +60,18 @@ def test_usar_gives_a_utf8_server_without_jit_and_soltar_stops_it(var: Path) -> 
     assert not postgres.vive(var)
     assert not postgres.atiende(var)
     assert not postgres.carpeta_del_socket(var).exists()
+
+
+def test_what_people_typed_is_not_in_its_log(var: Path) -> None:
+    postgres.usar(var)
+    with conectar(var) as base:
+        base.execute("CREATE TABLE personas (correo text UNIQUE)")
+        for _vez in range(2):
+            with contextlib.suppress(psycopg.errors.UniqueViolation):
+                base.execute("INSERT INTO personas VALUES ('ana@b.pe')")
+    registro = (var / "postgres.log").read_text()
+    assert "duplicate key" in registro
+    assert "ana@b.pe" not in registro
 
 
 def test_killed_server_comes_back_with_its_rows(var: Path) -> None:

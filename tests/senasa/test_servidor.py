@@ -79,6 +79,10 @@ class Servidor:
                 hallados.append(int(proceso.name))
         return sorted(set(hallados) - {self.proceso.pid if self.proceso else 0})
 
+    def latidos(self) -> str:
+        guion = "from senasa.models import Latido; print(sorted(Latido.objects.values_list('nombre', flat=True)))"
+        return self.manage("shell", "-v", "0", "-c", guion).strip()
+
     def expedientes(self) -> str:
         guion = (
             "from expedientes.models import Expediente as E; print(sorted(E.objects.values_list('numero', flat=True)))"
@@ -109,6 +113,8 @@ def test_serves_comes_back_and_leaves_no_orphan(servidor: Servidor) -> None:
     esperar_a_que(lambda: "senasa-demo-2026" in servidor.registro(), 10, "users are not printed")
     esperar_a_que(lambda: list((servidor.carpeta / "var" / "correos").glob("*.eml")), 60, "no mail was written")
     assert (servidor.carpeta / ".env").stat().st_mode & 0o077 == 0
+    esperar_a_que(lambda: servidor.latidos() == "['beat', 'worker']", 60, "scheduler and worker do not beat")
+    assert '"GET /' not in (servidor.carpeta / "registro").read_text()  # an access log would print tracking tokens
 
     for parte in ("gunicorn senasa.wsgi", "-A senasa worker", "-A senasa beat", "bin/postgres -D"):
         victima = servidor.procesos(parte)[0]
