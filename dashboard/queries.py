@@ -313,9 +313,25 @@ def _vencida(expediente: Expediente, ahora: datetime) -> bool:
     return bool(observacion and observacion.vence_en < timezone.localdate(ahora))
 
 
+PENDIENTE_DEL_CASO = {
+    Accion.ACEPTAR_TRASLADO: "Decidir el traslado ofrecido",
+    Accion.ABANDONAR: "Declarar el abandono, o esperar la respuesta",
+}
+
+
+def urgencia(expediente: Expediente, ahora: datetime) -> tuple[str, str]:
+    """`palabras.urgencia` of the case, saying so when its clock stands still."""
+    luz, texto = palabras.urgencia(expediente.vence_en, ahora)
+    if expediente.estado == Estado.OBSERVADO:
+        return luz, f"Detenido · {texto[0].lower()}{texto[1:]}"
+    if expediente.vence_en is None and any(partida.no_presentada_en for partida in expediente.partidas.all()):
+        return luz, "Reloj detenido"
+    return luz, texto
+
+
 def acto_urgente(expediente: Expediente, lector: Lector, ahora: datetime) -> Acto | None:
     """The act on the whole case that waits for `lector`, before any of its lines can go on."""
-    espera = [Accion.ACEPTAR_TRASLADO, Accion.RESPONDER, *([Accion.ABANDONAR] if _vencida(expediente, ahora) else [])]
+    espera = [Accion.ACEPTAR_TRASLADO, *([Accion.ABANDONAR] if _vencida(expediente, ahora) else [])]
     return next((acto(accion, expediente) for accion in espera if lector.puede(accion, expediente)), None)
 
 
@@ -438,8 +454,10 @@ def fila(expediente: Expediente, lector: Lector, ahora: datetime) -> Fila:
     suyas = [(partida, acto) for partida in partidas if (acto := acto_de(partida, lector))]
     suyas.sort(key=lambda par: (par[0].vence_en is None, par[0].vence_en, par[0].orden))
     foco, suyo = suyas[0] if suyas else (lentas[0], None)
-    suyo = acto_urgente(expediente, lector, ahora) or suyo
-    luz, texto = palabras.urgencia(expediente.vence_en, ahora)
+    luz, texto = urgencia(expediente, ahora)
+    falta = falta_en(foco)
+    if urgente := acto_urgente(expediente, lector, ahora):
+        suyo, falta = urgente, Falta(PENDIENTE_DEL_CASO[Accion(urgente.accion)], expediente.puesto.nombre)
     return Fila(
         expediente=expediente,
         semaforo=luz,
@@ -447,7 +465,7 @@ def fila(expediente: Expediente, lector: Lector, ahora: datetime) -> Fila:
         porque=" · ".join(_porque(expediente, partidas, ahora)),
         carga=carga(partidas, expediente),
         etapa=ETAPAS.get(expediente.estado, expediente.get_estado_display()),
-        falta=falta_en(foco),
+        falta=falta,
         suyo=suyo is not None,
         acto=suyo,
         notas=_notas(expediente, foco, partidas),

@@ -23,7 +23,7 @@ from senasa.models import Puesto, Rol
 from senasa.permisos import con_rol
 from senasa.transicion import DatoInvalido, RolImpide
 
-from . import busqueda, caso, contexto, palabras, queries
+from . import busqueda, caso, contexto, queries
 from .filters import FiltroDelTablero
 from .forms import FormularioDeCorreo
 from .queries import ATIENDEN, VEN_CASOS, Lector
@@ -120,7 +120,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
     objeto = get_object_or_404(suyos, numero=numero)
     eventos, partidas = list(objeto.bitacora.all()), list(objeto.partidas.all())
     vida = caso.tramos(eventos, [partida.pk for partida in partidas], ahora)
-    luz, plazo = palabras.urgencia(objeto.vence_en, ahora)
+    luz, plazo = queries.urgencia(objeto, ahora)
     fichas = [caso.ficha(partida, lector, ahora) for partida in partidas]
     return render(
         request,

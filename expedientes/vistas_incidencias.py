@@ -29,6 +29,7 @@ def expediente_observar(request: HttpRequest, numero: str) -> HttpResponse:
         objeto=expediente,
         accion=Accion.OBSERVAR,
         tabla=EXPEDIENTE,
+        titulo=_("Observar el expediente"),
         formulario=forms.FormularioObservar,
         hacer=partial(incidencias.observar, expediente=expediente, actor=request.user),
         que_hara=[
@@ -96,6 +97,7 @@ def expediente_anular(request: HttpRequest, numero: str) -> HttpResponse:
         objeto=expediente,
         accion=Accion.ANULAR,
         tabla=EXPEDIENTE,
+        titulo=_("Anular el expediente"),
         formulario=partial(forms.FormularioAnular, usuario=request.user),
         hacer=partial(incidencias.anular, expediente=expediente, actor=request.user),
         que_hara=[
@@ -132,6 +134,7 @@ def expediente_trasladar(request: HttpRequest, numero: str) -> HttpResponse:
         objeto=expediente,
         accion=Accion.TRASLADAR,
         tabla=EXPEDIENTE,
+        titulo=_("Trasladar a otro puesto"),
         formulario=partial(forms.FormularioTrasladar, expediente=expediente),
         hacer=partial(incidencias.trasladar, expediente=expediente, actor=request.user),
         que_hara=[
@@ -186,6 +189,7 @@ def expediente_cambiar_agente(request: HttpRequest, numero: str) -> HttpResponse
         objeto=expediente,
         accion=Accion.CAMBIAR_AGENTE,
         tabla=EXPEDIENTE,
+        titulo=_("Cambiar de agente de aduana"),
         formulario=forms.FormularioCambiarAgente,
         hacer=partial(incidencias.cambiar_agente, expediente=expediente, actor=request.user),
         resumen=[_("Agente actual: %(agente)s") % {"agente": actual} if actual else _("Hoy no tiene agente.")],
