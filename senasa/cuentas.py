@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.account.views import password_change
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -132,6 +133,14 @@ class AdaptadorDeSegundoFactor(DefaultMFAAdapter):
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         otros = Authenticator.objects.filter(user=authenticator.user_id, type__in=FACTORES)
         return not settings.SEGUNDO_FACTOR or otros.exclude(pk=authenticator.pk).exists()
+
+
+def cambiar_clave(request: HttpRequest) -> HttpResponse:
+    """Whoever enters by the identity provider has no password here, and is not given one."""
+    if request.user.has_usable_password():
+        return password_change(request)
+    messages.info(request, _("Usted ingresa con la cuenta institucional: aquí no tiene contraseña."))
+    return redirect("mfa_index")
 
 
 def quitar_llave(request: HttpRequest, pk: int) -> HttpResponse:

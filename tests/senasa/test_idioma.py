@@ -27,5 +27,5 @@ def test_switch_leads_to_no_other_site(client: Client) -> None:
 
 def test_staff_pages_stay_in_spanish(client: Client) -> None:
     client.post("/idioma/", {"language": "en"})
-    client.force_login(Usuario.objects.create_user("ana", "ana@senasa.example"))
+    client.force_login(Usuario.objects.create_user("ana", "ana@senasa.example", "una-clave-larga-26"))
     assert client.get("/accounts/password/change/")["Content-Language"] == "es-pe"

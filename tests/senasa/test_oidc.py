@@ -234,6 +234,10 @@ def test_whoever_came_by_the_provider_gets_no_password_by_mail(client: Client, p
     entrar(client)
     Client().post(reverse("account_reset_password"), {"email": nueva().email})
     assert mail.outbox == []
+    datos = {"password1": "una-clave-larga-26", "password2": "una-clave-larga-26"}
+    for respuesta in (client.get(reverse("account_change_password")), client.post("/accounts/password/change/", datos)):
+        assert respuesta.url == reverse("mfa_index")
+    assert not nueva().has_usable_password()
 
 
 @pytest.mark.parametrize("verificado", [False, None, "false"])

@@ -1,12 +1,14 @@
 """Sessions of one shift, and typed text that outlives them: for its author, and for nobody else."""
 
 import base64
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import QueryDict
@@ -132,6 +134,20 @@ def test_changing_the_password_ends_the_other_sessions(client: Client) -> None:
     assert client.post(reverse("account_change_password"), datos).status_code == 302
     assert dentro(client)
     assert not dentro(otra)
+
+
+def test_a_new_password_by_mail_ends_every_session(client: Client, gente: dict[str, Usuario]) -> None:
+    dentro_de_antes = Client()
+    entrar(dentro_de_antes, "inspector")
+    client.post(reverse("account_reset_password"), {"email": gente["inspector"].email})
+    (enlace,) = re.findall(r"http://testserver(/\S+)", str(mail.outbox[0].body))
+    pagina = client.get(enlace, follow=True)
+    nueva = "otra-clave-muy-larga-2026"
+    hecho = client.post(pagina.redirect_chain[-1][0], {"password1": nueva, "password2": nueva})
+    assert hecho.url == reverse("account_reset_password_from_key_done")
+    assert not dentro(dentro_de_antes)
+    assert client.post(reverse("account_login"), {"login": "inspector", "password": nueva}).status_code == 302
+    assert dentro(client)
 
 
 def test_ending_sessions_leaves_the_other_people_in(client: Client, gente: dict[str, Usuario]) -> None:
