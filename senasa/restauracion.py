@@ -91,6 +91,8 @@ def _exigir_que_quepa(manifiesto: Manifiesto) -> None:
         raise NoSeRestaura(
             f"Este PostgreSQL es el {servidor} y el respaldo viene del {manifiesto.postgres}: use ese o posterior."
         )
+    if manifiesto.pg_dump >= 17 > servidor:  # it speaks of a setting that older servers do not know
+        raise NoSeRestaura(f"El volcado lo hizo pg_dump {manifiesto.pg_dump}: use un PostgreSQL 17 o posterior.")
     try:
         volcado.cliente("pg_restore", desde=manifiesto.pg_dump)
     except volcado.SinCliente as error:

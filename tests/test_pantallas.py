@@ -22,7 +22,8 @@ from tests.builders import crear_caso
 PLANTILLAS = Path(settings.BASE_DIR) / "templates"
 CLAVE = "senasa-demo-2026"
 ANCHOS = ((1440, 900), (390, 844))
-ROLES = ("mesa", "inspector", "jefe", "recepcion", "analista", "verificador", "director", "direccion", "atencion")
+ROLES = ("mesa", "inspector", "jefe", "recepcion", "analista", "verificador", "director", "direccion", "atencion",
+         "admin")  # fmt: skip
 
 navegador_de_verdad = pytest.mark.browser
 
