@@ -3,6 +3,7 @@
 Folders and variables are set in `tests/settings.py`, which Django reads before this file.
 """
 
+import asyncio
 import os
 import shutil
 import socket
@@ -91,13 +92,14 @@ class Buzon:
     """Takes every message that comes in, unless told otherwise.
 
     `rechazar`: the line it answers to every message instead. `rechazar_a`: an address it does not know (550).
-    `cortar`: it takes the message and hangs up without an answer.
+    `cortar`: it takes the message and hangs up without an answer. `demora`: seconds it thinks over each one.
     """
 
     def __init__(self) -> None:
         self.mensajes: list[EmailMessage] = []
         self.rechazar = self.rechazar_a = ""
         self.cortar = False
+        self.demora = 0.0
         self.url = ""  # as EMAIL_URL wants it, for a worker in a process of its own
 
     async def handle_RCPT(
@@ -111,6 +113,7 @@ class Buzon:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.rechazar:
             return self.rechazar
+        await asyncio.sleep(self.demora)
         assert isinstance(envelope.content, bytes)
         mensaje = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mensaje, EmailMessage)
