@@ -137,7 +137,7 @@ class AdaptadorDeSegundoFactor(DefaultMFAAdapter):
 
 def cambiar_clave(request: HttpRequest) -> HttpResponse:
     """Whoever enters by the identity provider has no password here, and is not given one."""
-    if request.user.has_usable_password():
+    if request.user.has_usable_password():  # type: ignore[union-attr]
         return password_change(request)
     messages.info(request, _("Usted ingresa con la cuenta institucional: aquí no tiene contraseña."))
     return redirect("mfa_index")
