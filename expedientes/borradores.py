@@ -236,7 +236,6 @@ def presentar(borrador: Borrador) -> Expediente | pasos.Revision:
     _soltar_archivos(actual)
     actual.expediente, actual.respuestas = expediente, {"ajena": revision.ajena}
     actual.save(update_fields=["expediente", "respuestas"])
-    olvidar(referencia=actual.referencia)
     return expediente
 
 

@@ -410,7 +410,9 @@ class FormularioSolicitud(forms.Form):
 
     pfi = forms.CharField(label=_("PFI"), help_text=_("Permiso fitosanitario de importación."), max_length=40)
     certificado = forms.CharField(label=_("Certificado fitosanitario"), max_length=40)
-    pais_exportacion = forms.ModelChoiceField(Pais.objects.all(), label=_("País de exportación"))
+    pais_exportacion = forms.ModelChoiceField(
+        Pais.objects.all(), label=_("País de exportación"), empty_label=_("Elija…")
+    )
     suce = forms.CharField(label=_("SUCE"), help_text=_("10 dígitos."), max_length=40, required=False)
     dam = forms.CharField(
         label=_("DAM"), help_text=_("Como 118-2026-10-170288-01-1-00."), max_length=40, required=False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -58,6 +59,9 @@ class Paso(forms.Form):
                 self.fields[campo].label, self.fields[campo].help_text = self.palabras[campo]
             if correo is not None and campo in self.obligatorios:
                 self.fields[campo].required = True
+        for pregunta in self.fields.values():
+            elige = isinstance(pregunta, forms.ChoiceField)
+            pregunta.error_messages["required"] = _("Elija una opción.") if elige else _("Falta este dato.")
 
     def campos(self) -> Sequence[str]:
         return self.propios
@@ -90,8 +94,8 @@ class Quien(Paso):
     quien = forms.ChoiceField(
         label=gettext_lazy("Presento la solicitud"),
         choices=[
-            (IMPORTADOR, gettext_lazy("como importador: la carga es mía o de mi empresa")),
-            (AGENTE, gettext_lazy("como agente de aduana, por el importador")),
+            (IMPORTADOR, gettext_lazy("Como importador: la carga es mía o de mi empresa")),
+            (AGENTE, gettext_lazy("Como agente de aduana, por el importador")),
         ],
         widget=forms.RadioSelect,
     )
@@ -158,13 +162,19 @@ class AlPuesto(Paso):
         super().__init__(*args, **kwargs)
         self.fields["puesto"] = forms.ModelChoiceField(
             Puesto.objects.all(), label=self.fields["puesto"].label, to_field_name="codigo", widget=forms.RadioSelect,
-            empty_label=None,
+            empty_label=None, error_messages=self.fields["puesto"].error_messages,
         )  # fmt: skip
 
 
 class EnQue(Paso):
     titulo = gettext_lazy("¿Cómo llega la carga?")
     propios = ("transporte",)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        eleccion = self.fields["transporte"]
+        assert isinstance(eleccion, forms.ChoiceField)
+        eleccion.choices = [(valor, capfirst(str(nombre))) for valor, nombre in Expediente.Transporte.choices]
 
 
 class Llegada(Paso):

@@ -17,8 +17,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from notificaciones import enlaces
@@ -38,8 +38,19 @@ formulario = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def publica(vista: Vista) -> Vista:
-    """Of nobody's account; never kept on the way."""
-    return login_not_required(never_cache(vista))
+    """Of nobody's account; never kept on the way. Only a form that came back with its errors may be kept by the
+    browser that sent it: else the back button would lead to a page that cannot be shown again."""
+
+    @wraps(vista)
+    def envuelta(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        respuesta = vista(request, *args, **kwargs)
+        if respuesta.status_code == 422:
+            respuesta["Cache-Control"] = "private, max-age=0"
+        else:
+            add_never_cache_headers(respuesta)
+        return respuesta
+
+    return login_not_required(envuelta)
 
 
 # ── Who asks ──────────────────────────────────────────────────────────────────────────────────────

@@ -121,6 +121,7 @@ def test_pesos_como_se_escriben(agencia: Client, escrito: str, peso: float) -> N
         ("peso_neto_kg", "NaN", "No es un peso"),
         ("peso_neto_kg", "1e5", "No es un peso"),
         ("peso_neto_kg", "", "obligatorio"),
+        ("pfi", "", "Falta este dato"),
         ("peso_neto_kg", "0", "0.001"),
         ("suce", "2,02612E+09", "formato de texto"),
         ("puesto", "Tacna", "PCM o PCA"),
