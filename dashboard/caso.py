@@ -233,9 +233,9 @@ class FichaDePartida:
     informes_en_papel: list[InformeEnPapel]
 
 
-def se_ve(analisis: Analisis, lector: Lector) -> bool:
+def se_ve(analisis: Analisis, *, de_laboratorio: bool) -> bool:
     """Results are for the laboratory until the report that carries them is issued."""
-    return lector.de_laboratorio or analisis.solicitud.informe.estado == EstadoInforme.EMITIDO
+    return de_laboratorio or analisis.solicitud.informe.estado == EstadoInforme.EMITIDO
 
 
 def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
@@ -321,13 +321,16 @@ TRABAJO = {
 
 
 def _fila_de_analisis(analisis: Analisis, lector: Lector) -> FilaDeAnalisis:
-    if analisis.estado == EstadoAnalisis.CANCELADO or not se_ve(analisis, lector):
+    visto = se_ve(analisis, de_laboratorio=lector.de_laboratorio)
+    if analisis.estado == EstadoAnalisis.CANCELADO or not visto:
         en_emision = analisis.solicitud.informe.estado not in (
             EstadoInforme.BORRADOR, EstadoInforme.EMITIDO, EstadoInforme.ANULADO
         )  # fmt: skip
         # Cancelled on an early positive, it must not tell so before the report does.
         cancelado = analisis.estado == EstadoAnalisis.CANCELADO and (
-            analisis.muestra.estado in MUESTRAS_SIN_EFECTO or not en_emision or se_ve(analisis, lector)
+            analisis.muestra.estado in MUESTRAS_SIN_EFECTO
+            or not en_emision
+            or se_ve(analisis, de_laboratorio=lector.de_laboratorio)
         )
         texto = EN_EMISION if en_emision and not cancelado else TRABAJO[EstadoAnalisis(analisis.estado)]
         return FilaDeAnalisis(analisis, "pendiente", texto, "", None, "")
@@ -359,7 +362,7 @@ def acto_de_cierre(expediente: Expediente, lector: Lector) -> Acto | None:
 # ── The log ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def bitacora(expediente: Expediente, lector: Lector) -> list[dict[str, Any]]:
+def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, Any]]:
     """The log in words, newest first, without what would give a result away before its report is issued."""
     analisis = {uno.pk: uno for uno in expediente.analisis.all()}
     muestras = {una.pk: una for una in expediente.muestras.all()}
@@ -368,8 +371,8 @@ def bitacora(expediente: Expediente, lector: Lector) -> list[dict[str, Any]]:
     motivos = {(m.accion, m.codigo): m.texto for m in Motivo.objects.all()}
     entradas = []
     for evento in reversed(expediente.bitacora.all()):
-        reservado = not lector.de_laboratorio and (
-            evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], lector)
+        reservado = not de_laboratorio and (
+            evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], de_laboratorio=False)
             or evento.objeto == "informe" and informes[evento.objeto_id].estado != EstadoInforme.EMITIDO
         )  # fmt: skip
         # A report on its way takes other steps when it is positive: none of them shows, nor what is cancelled by it.

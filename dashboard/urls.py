@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import metricas, views, vistas_operacion
+from . import metricas, views, vistas_exportar, vistas_operacion
 
 
 class NumeroDeExpediente:
@@ -31,5 +31,6 @@ urlpatterns = [
         views.atencion_corregir_correo,
         name="atencion_corregir_correo",
     ),
+    path("expedientes/<expediente:numero>/exportar/", vistas_exportar.expediente_exportar, name="expediente_exportar"),
     path("expedientes/<expediente:numero>/reenviar-enlace/", views.atencion_reenviar, name="atencion_reenviar"),
 ]

@@ -26,7 +26,7 @@ from senasa.transicion import DatoInvalido, RolImpide
 from . import busqueda, caso, contexto, queries
 from .filters import FiltroDelTablero
 from .forms import FormularioDeCorreo
-from .queries import ATIENDEN, VEN_CASOS, Lector
+from .queries import ATIENDEN, EXPORTAN, VEN_CASOS, Lector
 from .relato import relato
 
 POR_PAGINA = 50
@@ -127,6 +127,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
         "dashboard/expediente.html",
         {
             "expediente": objeto,
+            "exporta": request.user.tiene(*EXPORTAN),
             "etapa": queries.ETAPAS.get(objeto.estado, objeto.get_estado_display()),
             "semaforo": luz,
             "plazo": plazo,
@@ -140,7 +141,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
             "actos_del_caso": [acto for acto in queries.actos_del_caso(objeto, lector, ahora) if acto != urgente],
             "observacion": queries.observacion_abierta(objeto),
             "ofrecido": queries.traslado_ofrecido(objeto),
-            "bitacora": caso.bitacora(objeto, lector),
+            "bitacora": caso.bitacora(objeto, de_laboratorio=lector.de_laboratorio),
             "avisos": caso.avisos_de(objeto),
             "atiende": request.user.tiene(*ATIENDEN),
         },

@@ -141,6 +141,7 @@ OTROS_HECHOS = {
     "reenviar_enlace": "Enlace de seguimiento reenviado",
     "agregar_documentos": "Documentos agregados",
     "incorporar": "Incorporado desde el registro anterior",
+    "exportar": "Expediente exportado",
     "recordar_observacion": "Recordatorio de la observación",
 }
 

@@ -96,13 +96,16 @@ def cabezas() -> str:
     return suma.hexdigest()
 
 
-def fallas() -> Iterator[str]:
-    """What is wrong with the log, in the order of cases and entries; nothing when it is whole."""
+def fallas(expediente: Expediente | None = None) -> Iterator[str]:
+    """What is wrong with the log of a case, or of all, in the order of cases and entries; nothing when it is whole."""
+    casos, entradas = Expediente.objects.order_by("id"), Evento.objects.order_by("expediente_id", "n")
+    if expediente:
+        casos, entradas = casos.filter(pk=expediente.pk), entradas.filter(expediente=expediente)
     cabezas = dict[int, tuple[str, int, str]]()
-    for pk, numero, eventos, sello in Expediente.objects.order_by("id").values_list("id", "numero", "eventos", "sello"):
+    for pk, numero, eventos, sello in casos.values_list("id", "numero", "eventos", "sello"):
         cabezas[pk] = (numero, eventos, sello)
     ultimo: dict[int, tuple[int, str]] = {}
-    filas = Evento.objects.order_by("expediente_id", "n").values(*CAMPOS, "sello")
+    filas = entradas.values(*CAMPOS, "sello")
     for fila in filas.iterator(chunk_size=2000):
         caso = fila["expediente_id"]
         numero = cabezas[caso][0] if caso in cabezas else f"expediente {caso}"
@@ -118,7 +121,8 @@ def fallas() -> Iterator[str]:
     for pk, (numero, eventos, sello) in cabezas.items():
         if ultimo.get(pk, (0, "")) != (eventos, sello):
             yield f"{numero}: la bitácora termina en el evento {ultimo.get(pk, (0, ''))[0]} y debería en el {eventos}"
-    yield from _expedientes_que_faltan()
+    if expediente is None:
+        yield from _expedientes_que_faltan()
 
 
 def _expedientes_que_faltan() -> Iterator[str]:

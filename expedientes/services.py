@@ -291,9 +291,7 @@ def exigir_que_quepa(partida: Partida, decision: str) -> None:
         if informe.impide_ingreso or informe.conclusion == Documento.Conclusion.INDETERMINADO:
             raise DatoInvalido(
                 {
-                    "decision": _(
-                        "El informe %(informe)s no es negativo para plagas cuarentenarias: no cabe ingreso."
-                    )
+                    "decision": _("El informe %(informe)s no es negativo para plagas cuarentenarias: no cabe ingreso.")
                     % {"informe": informe}
                 }
             )
@@ -624,6 +622,14 @@ def reenviar_enlace(*, expediente: Expediente, actor: Usuario) -> int:
     evento = bitacora.anotar(caso, objeto=caso, accion="reenviar_enlace", actor=actor)
     avisos.deber("enlace_renovado", expediente=caso, evento=evento)
     return len(avisos.destinatarios(caso))
+
+
+@transaction.atomic
+def anotar_exportacion(*, expediente: Expediente, actor: Usuario, con_datos_personales: bool) -> Evento:
+    """Write down who took the whole case out of the system: it leaves with everything that it says of people."""
+    caso = Expediente.objects.select_for_update().get(pk=expediente.pk)
+    datos = {"con_datos_personales": con_datos_personales}
+    return bitacora.anotar(caso, objeto=caso, accion="exportar", actor=actor, datos=datos)
 
 
 def _exigir_quien_atiende(actor: Usuario) -> None:

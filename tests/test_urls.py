@@ -53,6 +53,7 @@ MATRIZ = {
     "atencion": Fila(ATIENDEN),
     "atencion_corregir_correo": Fila(ATIENDEN, ATIENDEN, "caso"),
     "atencion_reenviar": Fila(NADIE, ATIENDEN, "caso"),
+    "expediente_exportar": Fila({"jefe", "direccion", "admin"}, {"jefe", "direccion", "admin"}, "caso"),
     "expediente_nuevo": Fila({"mesa"}, {"mesa"}),
     "ephyto_leer": Fila({"mesa"}, {"mesa"}),
     "partida_programar": ACTO,
