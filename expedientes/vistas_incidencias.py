@@ -123,6 +123,7 @@ def expediente_reabrir(request: HttpRequest, numero: str) -> HttpResponse:
             _("Las partidas elegidas vuelven atrás; las demás quedan como están."),
             _("El nuevo dictamen emitirá un RIV que reemplaza al anterior."),
         ],
+        decide=True,  # it undoes a decision
     )
 
 

@@ -27,7 +27,6 @@ class RequisitoAdmin(CatalogoAdmin):
     list_display = ["producto", "pais_origen", "plaga", "metodo", "activo"]
     list_filter = ["activo", "metodo__disciplina", "producto"]
     list_select_related = ["producto", "pais_origen", "plaga", "metodo__disciplina"]
-    autocomplete_fields = ["producto", "pais_origen", "plaga", "metodo"]
     search_fields = ["producto__nombre", "plaga__nombre", "plaga__eppo"]
 
 
