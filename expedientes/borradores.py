@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -193,8 +194,8 @@ def borrar(borrador: Borrador) -> None:
 
 
 def _soltar_archivos(borrador: Borrador) -> None:
-    rutas = [uno["ruta"] for uno in borrador.respuestas.get("adjuntos") or []]
-    transaction.on_commit(lambda: [storages["adjuntos"].delete(ruta) for ruta in rutas])
+    for uno in borrador.respuestas.get("adjuntos") or []:
+        transaction.on_commit(partial(storages["adjuntos"].delete, uno["ruta"]))
 
 
 def barrer() -> int:

@@ -644,9 +644,13 @@ class DelImportador(FormularioDeActo):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if self.accion_motivada:
-            motivos = Motivo.objects.filter(accion=self.accion_motivada, activo=True)
-            _ofrecer(self, "motivo", [("", _("Elija…")), *((m.codigo, _(m.texto)) for m in motivos)])
+            self.sin_motivo("")
             self.fields["texto"].label = _("Cuéntenos por qué")
+
+    def sin_motivo(self, codigo: str) -> None:
+        """Offer the motives of the act, in the reader's language, but that one."""
+        motivos = Motivo.objects.filter(accion=self.accion_motivada, activo=True).exclude(codigo=codigo)
+        _ofrecer(self, "motivo", [("", _("Elija…")), *((m.codigo, _(m.texto)) for m in motivos)])
 
 
 class RespuestaDelImportador(DelImportador):
@@ -673,9 +677,7 @@ class AnulacionDelImportador(DelImportador):
         super().__init__(*args, **kwargs)
         self.otros = {otro.numero: otro for otro in otros}
         if not otros:
-            motivo = self.fields["motivo"]
-            assert isinstance(motivo, forms.ChoiceField)
-            motivo.choices = [uno for uno in motivo.choices if uno[0] != MOTIVO_DUPLICADO]
+            self.sin_motivo(MOTIVO_DUPLICADO)
             return
         self.fields["superviviente"] = forms.ChoiceField(
             label=_("Si es un duplicado: el expediente que sigue"),
@@ -686,6 +688,15 @@ class AnulacionDelImportador(DelImportador):
 
     def clean_superviviente(self) -> Expediente | None:
         return self.otros.get(self.cleaned_data["superviviente"])
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        repetida, otro = datos.get("motivo") == MOTIVO_DUPLICADO, datos.get("superviviente")
+        if repetida and not otro and "superviviente" not in self.errors:
+            self.add_error("superviviente", _("Diga de qué expediente es duplicado."))
+        elif otro and not repetida and "motivo" not in self.errors:
+            self.add_error("motivo", _("Si es un duplicado, elija ese motivo."))
+        return datos
 
 
 class FormularioCorreo(forms.Form):

@@ -83,7 +83,8 @@ def _en_palabras(form: forms.Form, campo: str) -> str:
     if isinstance(valor, date):
         return date_format(valor, _(r"j \d\e F \d\e Y"))
     if isinstance(eleccion, forms.ChoiceField) and not isinstance(eleccion, forms.ModelChoiceField):
-        return str(dict(eleccion.flatchoices if hasattr(eleccion, "flatchoices") else eleccion.choices).get(valor, ""))
+        opciones: Any = eleccion.choices
+        return str(dict(opciones).get(valor, ""))
     if isinstance(valor, list):  # containers and their seals
         return "\n".join(" ".join(par).strip() for par in valor)
     return "" if valor is None else str(valor)

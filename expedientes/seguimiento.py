@@ -80,12 +80,14 @@ def fecha_y_hora(cuando: datetime) -> str:
 @dataclass
 class Relato:
     """The whole page. `unico`: the tramo that speaks for all, when they all say the same. `traslado`: when the case
-    came from another post, and from which. `muestreado`: a sample was taken once."""
+    came from another post, and from which. `muestreado`: a sample was taken once. `del_caso`: what is told is of the
+    whole case."""
 
     tramos: list[Tramo]
     observacion: Observacion | None = None
     traslado: tuple[datetime, str] | None = None
     muestreado: bool = False
+    del_caso: bool = False
 
     @property
     def unico(self) -> Tramo | None:
@@ -111,6 +113,7 @@ def contar(expediente: Expediente) -> Relato:
         observacion,
         _ultimo_traslado(eventos),
         any(evento.accion == "tomar_muestra" for evento in eventos),
+        situacion is not None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -103,8 +104,8 @@ def seguimiento_anular(request: HttpRequest, numero: str) -> HttpResponse:
 
     def acto(expediente: Expediente, enlace: Enlace) -> Acto:
         suyos = Q(importador__correo__iexact=enlace.correo) | Q(agente__correo__iexact=enlace.correo)
-        otros = Expediente.objects.filter(suyos, importador=expediente.importador, estado__in=ABIERTOS)
-        otros = list(otros.exclude(pk=expediente.pk).order_by("-id")[:20])
+        del_mismo = Expediente.objects.filter(suyos, importador=expediente.importador, estado__in=ABIERTOS)
+        otros = list(del_mismo.exclude(pk=expediente.pk).order_by("-id")[:20])
         return Acto(
             accion=Accion.ANULAR,
             titulo=_("Anular la solicitud"),
@@ -221,8 +222,8 @@ def _hacer(expediente: Expediente, acto: Acto, form: forms.DelImportador, fichas
     datos = {campo: valor for campo, valor in form.cleaned_data.items() if campo not in ("visto", "archivos")}
     if acto.con_archivos:
         datos["archivos"] = [ya_revisado(una.nombre, una.tipo, una.contenido, una.recibido) for _f, una in fichas]
-        rutas = [una.ruta for _ficha, una in fichas]
-        transaction.on_commit(lambda: [espera.olvidar(ruta) for ruta in rutas])
+        for _ficha, una in fichas:
+            transaction.on_commit(partial(espera.olvidar, una.ruta))
     acto.hacer(expediente=expediente, actor=None, **datos)
 
 

@@ -121,9 +121,10 @@ def _atender(request: HttpRequest, puerta: Puerta) -> HttpResponse:
 
 
 def _titulo(leida: planilla.Planilla) -> str:
-    n = len(leida.listas) + len(leida.repetidas)
-    if n:
+    if n := len(leida.listas):
         return ngettext("%(n)d solicitud lista para importar", "%(n)d solicitudes listas para importar", n) % {"n": n}
+    if n := len(leida.repetidas):
+        return ngettext("%(n)d solicitud puede ser repetida", "%(n)d solicitudes pueden ser repetidas", n) % {"n": n}
     if leida.malas:
         return _("Ninguna solicitud por importar")
     return _("Todas las solicitudes están registradas")
