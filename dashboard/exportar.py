@@ -169,7 +169,7 @@ class _Carpeta:
         if not self.con_datos:
             entradas = [entrada | {"detalle": ""} for entrada in entradas]
         contexto = {"expediente": self.expediente, "entradas": entradas[::-1], "con_datos": self.con_datos}
-        return render_to_string("dashboard/exportar_bitacora.html", contexto)
+        return render_to_string("exportado/bitacora.html", contexto)
 
     # ── Data ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,7 +266,7 @@ class _Carpeta:
     def _leeme(self) -> str:
         contexto = {"expediente": self.expediente, "con_datos": self.con_datos, "fallas": self.fallas,
                     "hasta": self.hasta, "n": self.eventos[-1].n}  # fmt: skip
-        return render_to_string("dashboard/exportar_leeme.txt", contexto).strip() + "\n"
+        return render_to_string("exportado/leeme.txt", contexto).strip() + "\n"
 
 
 def nombre_en_la_carpeta(adjunto: Adjunto) -> str:
@@ -287,7 +287,8 @@ def _limpio(nombre: str) -> str:
 
 
 def _trozos(adjunto: Adjunto) -> Iterator[bytes]:
-    with adjunto.archivo.storage.open(adjunto.archivo.name, "rb") as archivo:
+    # Of the storage and not of the field, which would keep it open.
+    with adjunto.archivo.storage.open(str(adjunto.archivo.name), "rb") as archivo:
         while trozo := archivo.read(TROZO):
             yield trozo
 

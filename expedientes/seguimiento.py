@@ -91,7 +91,7 @@ class Relato:
 
     @property
     def unico(self) -> Tramo | None:
-        iguales = len({(tramo.respuesta, tramo.que_hacer) for tramo in self.tramos}) == 1
+        iguales = len({(tramo.respuesta, tramo.detalle, tramo.que_hacer) for tramo in self.tramos}) == 1
         return self.tramos[0] if iguales else None
 
 
@@ -273,6 +273,8 @@ def _tramo(
         case Estado.RESULTADO_EMITIDO:
             respuesta = _("Su informe de ensayo está listo")
             detalle = _("Falta la decisión del inspector. Puede bajar el informe más abajo.")
+            if not partida.documentos.all():  # issued before this system
+                detalle = _("Falta la decisión del inspector. El informe se emitió en papel: pídalo al puesto.")
             quien, sigue = puesto, _("Decisión de ingreso")
         case Estado.EN_MEDIDA:
             assert medida  # the state stands for one that is pending
@@ -315,6 +317,9 @@ def _tramo(
 
 def _decidida(dictamen: Dictamen | None, medida: Medida | None) -> tuple[str, str, str, str]:
     nada = _("No tiene que hacer nada por ahora.")
+    if dictamen and dictamen.riv_en_papel and dictamen.decision == Dictamen.Decision.INGRESO:
+        papel = _("Lo acredita el RIV %(numero)s, que se emitió en papel.") % {"numero": dictamen.riv_en_papel}
+        return _("Su carga puede ingresar"), papel, nada, "verde"
     if dictamen is None or dictamen.decision == Dictamen.Decision.INGRESO:
         return _("Su carga puede ingresar"), _("El RIV lo acredita: puede bajarlo más abajo."), nada, "verde"
     if dictamen.decision == Dictamen.Decision.CONDICIONADO:

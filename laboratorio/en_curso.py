@@ -583,6 +583,10 @@ class Juez:
             return
         por_muestra: dict[str, list[Leida]] = {}
         for fila in filas:
+            if fila["resultado"]:
+                self.traido.acusar(
+                    fila.fila, "resultado", "Sin informe en papel, lo registra aquí su analista: déjelo vacío."
+                )
             por_muestra.setdefault(fila.texto("muestra"), []).append(fila)
         inicio = self.ultimo
         horas = []
@@ -681,12 +685,12 @@ class Juez:
         for nombre in nombres:
             self.ultimo = inicio
             momento = self._hora(primeras[nombre], "tomada_en")
-            datos = {"muestra": nombre, "cantidad": str(primeras[nombre]["cantidad"] or ""),
-                     "unidad": primeras[nombre].texto("unidad")}  # fmt: skip
+            toma = {"muestra": nombre, "cantidad": str(primeras[nombre]["cantidad"] or ""),
+                    "unidad": primeras[nombre].texto("unidad")}  # fmt: skip
             self._paso(
                 momento, primeras[nombre], "tomada_en",
-                lambda expediente, momento, datos=datos: avanzar(
-                    linea(expediente), Accion.TOMAR_MUESTRA, tabla=PARTIDA, actor=None, ocurrio_en=momento, datos=datos
+                lambda expediente, momento, toma=toma: avanzar(
+                    linea(expediente), Accion.TOMAR_MUESTRA, tabla=PARTIDA, actor=None, ocurrio_en=momento, datos=toma
                 ),
             )  # fmt: skip
             horas += [self.ultimo] if self.ultimo else []
