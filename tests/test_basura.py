@@ -207,7 +207,7 @@ def _todo_sigue_en_orden() -> None:
     ):  # fmt: skip
         assert set(modelo.objects.values_list("estado", flat=True)) <= estados
     for expediente in Expediente.objects.all():
-        assert expediente.bitacora.filter(accion="registrar").count() == 1
+        assert expediente.bitacora.filter(objeto="expediente", accion="registrar").count() == 1
         assert (expediente.estado == Estado.OBSERVADO) == (expediente.observacion is not None)
     for tabla, modelo in (("partida", Partida), ("muestra", Muestra), ("analisis", Analisis), ("informe", Informe)):
         for objeto in modelo.objects.all():
