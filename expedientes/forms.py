@@ -243,13 +243,13 @@ class FormularioReabrir(FormularioDeActo):
 
     def __init__(self, *args: Any, expediente: Expediente, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.partidas = {str(una.pk): una for una in expediente.partidas.select_related("producto")}
-        _ofrecer(self, "partidas", [(pk, f"{una.orden} · {una.producto}") for pk, una in self.partidas.items()])
-        if len(self.partidas) == 1:
-            self.fields["partidas"].initial = list(self.partidas)
+        self.lineas = {str(una.pk): una for una in expediente.partidas.select_related("producto")}
+        _ofrecer(self, "partidas", [(pk, f"{una.orden} · {una.producto}") for pk, una in self.lineas.items()])
+        if len(self.lineas) == 1:
+            self.fields["partidas"].initial = list(self.lineas)
 
     def clean_partidas(self) -> list[Partida]:
-        return [self.partidas[pk] for pk in self.cleaned_data["partidas"]]
+        return [self.lineas[pk] for pk in self.cleaned_data["partidas"]]
 
 
 class FormularioTrasladar(FormularioDeActo):
