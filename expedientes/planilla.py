@@ -1,8 +1,8 @@
 """Many requests in one file: what a CSV says, row by row, and what each of its requests lacks.
 
 Whatever Excel saves in Peru is taken: UTF-8 with or without its mark, Windows' Latin, UTF-16; semicolon, comma or tab;
-decimal comma. Lines of one request share their `referencia`. Nothing here writes but `importar`, one
-transaction a request; the same rows are the same request however often they come (`envio`).
+decimal comma; or the workbook itself. Lines of one request share their `referencia`. Nothing here writes but
+`importar`, one transaction a request; the same rows are the same request however often they come (`envio`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import re
 import unicodedata
 import uuid
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,12 +24,15 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from openpyxl import Workbook, load_workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 
 from senasa.models import Puesto, Usuario
 from senasa.transicion import ActoRechazado
 
 from . import borradores, pasos, services
-from .models import Expediente
+from .models import Expediente, Producto
 from .numeros import TipoDocumento
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_FILAS = 500
 MAX_BYTES = 2 * 1024 * 1024
+MAX_ABIERTO = 30 * 1024 * 1024  # a workbook, expanded
 ERRORES = "errores"  # the column that a file of rejected rows has besides
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0")
 ESPACIO = uuid.UUID("6f0c1d3a-7d1e-5f0a-9a55-2f0f5a1f3c11")
@@ -168,8 +173,10 @@ def filas(contenido: bytes) -> tuple[str, list[Fila]]:
     """The delimiter and the rows of the file; PlanillaInvalida when it is no such file."""
     if len(contenido) > MAX_BYTES:
         raise PlanillaInvalida(_("La planilla pesa más de 2 MB: sepárela en dos."))
-    if contenido[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-        raise PlanillaInvalida(_("Es un libro de Excel: guárdelo como «CSV UTF-8 (delimitado por comas)» y súbalo."))
+    if contenido.startswith(b"\xd0\xcf\x11\xe0"):
+        raise PlanillaInvalida(_("Es un libro de un Excel antiguo: guárdelo como .xlsx o como CSV y súbalo."))
+    if contenido.startswith(b"PK\x03\x04"):
+        return ";", _numeradas(_del_libro(contenido))
     texto = decodificar(contenido)
     primera, _salto, resto = texto.partition("\n")
     if primera.strip().lower().startswith("sep="):  # Excel's own way of naming the delimiter
@@ -181,6 +188,11 @@ def filas(contenido: bytes) -> tuple[str, list[Fila]]:
     except csv.Error as error:
         mensaje = _("No se puede leer desde la línea %(n)d: revise las comillas.") % {"n": lector.line_num}
         raise PlanillaInvalida(mensaje) from error
+    return delimitador, _numeradas(crudas)
+
+
+def _numeradas(crudas: Sequence[tuple[int, Sequence[str]]]) -> list[Fila]:
+    """The rows under the heading, blank ones left out."""
     if not crudas or not any(celda.strip() for celda in crudas[0][1]):
         raise PlanillaInvalida(_("La planilla está vacía: use la plantilla."))
     encabezado = _encabezado(crudas[0][1])
@@ -190,7 +202,34 @@ def filas(contenido: bytes) -> tuple[str, list[Fila]]:
     if len(llenas) > MAX_FILAS:
         mensaje = _("Tiene %(son)d filas y caben %(tope)d: sepárela en varias.")
         raise PlanillaInvalida(mensaje % {"son": len(llenas), "tope": MAX_FILAS})
-    return delimitador, [Fila(n, _celdas(encabezado, celdas)) for n, celdas in llenas]
+    return [Fila(n, _celdas(encabezado, celdas)) for n, celdas in llenas]
+
+
+def _del_libro(contenido: bytes) -> list[tuple[int, list[str]]]:
+    """The first sheet of a workbook, as its cells would read in a CSV; of a formula, the value it last had."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(contenido)) as zip_:
+            if sum(parte.file_size for parte in zip_.infolist()) > MAX_ABIERTO:
+                raise PlanillaInvalida(_("La planilla pesa demasiado al abrirse: súbala como CSV."))
+        libro = load_workbook(io.BytesIO(contenido), read_only=True, data_only=True)
+        hoja = libro.worksheets[0]
+        filas_ = hoja.iter_rows(max_row=MAX_FILAS * 4, max_col=len(COLUMNAS) + 20, values_only=True)
+        return [(n, [_escrita(celda) for celda in fila]) for n, fila in enumerate(filas_, start=1)]
+    except PlanillaInvalida:
+        raise
+    except Exception as error:  # a broken workbook fails in as many ways as there are parts in it
+        raise PlanillaInvalida(_("No se pudo abrir el libro de Excel: guárdelo otra vez, o como CSV.")) from error
+
+
+def _escrita(celda: Any) -> str:
+    """A cell of a workbook in the words of a CSV. A number is never in doubt: three decimals get a fourth."""
+    if isinstance(celda, datetime):
+        return celda.strftime("%d/%m/%Y %H:%M" if celda.hour or celda.minute else "%d/%m/%Y")
+    if isinstance(celda, float) and not celda.is_integer():
+        return f"{celda:.6f}".rstrip("0") + "0"
+    if isinstance(celda, float):
+        return str(int(celda))
+    return "" if celda is None else str(celda)
 
 
 SOBRANTE = "\x00sobrante"  # cells beyond the heading: no column is called so
@@ -439,7 +478,7 @@ def peso(celda: str) -> str:
         raise ValueError(mensaje) from None
     if not re.fullmatch(r"\d{1,14}(\.\d+)?", limpia) or not peso.is_finite():
         raise ValueError(mensaje)
-    return limpia
+    return limpia.rstrip("0").rstrip(".") if "." in limpia else limpia
 
 
 FORMAS_DE_FECHA = (
@@ -493,6 +532,35 @@ def escribir(filas_: Iterable[Sequence[str]], delimitador: str) -> bytes:
     escritor = csv.writer(salida, delimiter=delimitador)
     escritor.writerows([seguro(celda) for celda in fila] for fila in filas_)
     return salida.getvalue().encode("utf-8-sig")
+
+
+def libro() -> bytes:
+    """The same as a workbook: cells that are text whatever is typed into them, a guide, and the catalogue."""
+    nuevo = Workbook()
+    hoja = nuevo.active
+    assert hoja is not None
+    hoja.title = "Solicitudes"
+    hoja.append([*NOMBRES])
+    hoja.append([columna.ejemplo for columna in COLUMNAS])
+    hoja.freeze_panes = "B2"
+    for n, nombre in enumerate(NOMBRES, start=1):
+        hoja.column_dimensions[get_column_letter(n)].width = max(14, len(nombre) + 2)
+        for fila in range(1, MAX_FILAS + 2):
+            hoja.cell(fila, n).number_format = "@"
+        hoja.cell(1, n).font = Font(bold=True)
+    guia = nuevo.create_sheet(str(_("Guía")))
+    for columna in COLUMNAS:
+        obligatoria = str(_("Obligatoria.")) if columna.obligatoria else ""
+        guia.append([columna.nombre, str(columna.ayuda), obligatoria, seguro(columna.ejemplo)])
+    catalogo = nuevo.create_sheet(str(_("Catálogo")))
+    for producto in Producto.objects.filter(activo=True):
+        catalogo.append([seguro(producto.nombre), producto.codigo, seguro(producto.nombre_cientifico)])
+    for otra in (guia, catalogo):
+        for letra, ancho in zip("ABCD", (30, 80, 16, 40), strict=True):
+            otra.column_dimensions[letra].width = ancho
+    salida = io.BytesIO()
+    nuevo.save(salida)
+    return salida.getvalue()
 
 
 def plantilla() -> bytes:

@@ -25,14 +25,17 @@ from . import espera, planilla
 from .limites import demasiadas
 from .vistas_solicitar import publica, solicitante
 
+CSV = "text/csv; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 
 class FormularioPlanilla(forms.Form):
     archivo = forms.FileField(
-        label=gettext_lazy("Planilla (CSV)"),
-        help_text=gettext_lazy("Hasta 500 filas y 2 MB, como la guarda Excel: «CSV UTF-8» o «CSV»."),
+        label=gettext_lazy("Planilla (CSV o Excel)"),
+        help_text=gettext_lazy("Hasta 500 filas y 2 MB: CSV, como lo guarda Excel, o el libro .xlsx."),
         max_length=200,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv"}),
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.xlsx,text/csv"}),
     )
 
 
@@ -87,7 +90,10 @@ def solicitar_csv_rechazadas(request: HttpRequest) -> HttpResponse:
 @publica
 @require_safe
 def solicitar_csv_plantilla(request: HttpRequest) -> HttpResponse:
-    return _csv(planilla.plantilla(), _("plantilla-solicitudes.csv"))
+    """The template, as CSV, or as a workbook when `?como=xlsx` asks for it."""
+    if request.GET.get("como") == "xlsx":
+        return _archivo(planilla.libro(), "plantilla-solicitudes.xlsx", XLSX)
+    return _archivo(planilla.plantilla(), "plantilla-solicitudes.csv", CSV)
 
 
 @never_cache
@@ -156,11 +162,11 @@ def _rechazadas(request: HttpRequest, puerta: Puerta) -> HttpResponse:
     leida = _de_la_espera(puerta, request.GET.get("ficha", ""))
     if leida is None:
         return redirect(puerta.url)
-    return _csv(planilla.rechazadas(leida), _("filas-por-corregir.csv"))
+    return _archivo(planilla.rechazadas(leida), "filas-por-corregir.csv", CSV)
 
 
-def _csv(contenido: bytes, nombre: str) -> HttpResponse:
-    respuesta = HttpResponse(contenido, content_type="text/csv; charset=utf-8")
+def _archivo(contenido: bytes, nombre: str, tipo: str) -> HttpResponse:
+    respuesta = HttpResponse(contenido, content_type=tipo)
     respuesta["Content-Disposition"] = f'attachment; filename="{nombre}"'
     respuesta["Cache-Control"] = "private, no-store"
     return respuesta

@@ -3,12 +3,16 @@
 import csv
 import io
 import re
+import zipfile
+from datetime import datetime
 from typing import Any
 
+import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -310,8 +314,8 @@ def test_mesa_solo_registra_en_sus_puestos(mesa: Client) -> None:
     [
         (b"", "vacía"),
         (b"\r\n\r\n", "vacía"),
-        (b"PK\x03\x04resto", "CSV UTF-8"),
-        (b"\xd0\xcf\x11\xe0", "CSV UTF-8"),
+        (b"PK\x03\x04resto", "No se pudo abrir"),
+        (b"\xd0\xcf\x11\xe0", "Excel antiguo"),
         (b"a;b;c\r\n1;2;3", "Faltan columnas"),
         (hacer(), "solo tiene el encabezado"),
         (hacer(fila()).replace(b"referencia;", b"puesto;"), "dos veces"),
@@ -339,6 +343,46 @@ def test_ningun_archivo_hostil_rompe_la_pagina(agencia: Client, cuerpo: list[lis
     assert respuesta.status_code in {302, 422, 429}
     if respuesta.status_code == 302 and "ficha" in respuesta["Location"]:
         assert agencia.get(respuesta["Location"]).status_code == 200
+
+
+def hacer_libro(*filas: dict[str, Any]) -> bytes:
+    nuevo = openpyxl.Workbook()
+    hoja = nuevo.active
+    hoja.append([*planilla.NOMBRES])
+    for una in filas:
+        hoja.append([una.get(nombre) for nombre in planilla.NOMBRES])
+    salida = io.BytesIO()
+    nuevo.save(salida)
+    return salida.getvalue()
+
+
+def test_el_libro_de_excel_se_lee_con_sus_numeros_y_sus_fechas(agencia: Client) -> None:
+    suelto = {  # Excel knows no time zones
+        "importador_numero": 20999900012, "suce": 2026123456, "peso_neto_kg": 1.234,
+        "llegada_en": datetime(2026, 11, 22, 9, 30), "poder_hasta": datetime(2030, 1, 2),  # noqa: DTZ001
+    }  # fmt: skip
+    importar(agencia, revisar(agencia, hacer_libro({**fila(1), **suelto}, {**fila(2), "peso_neto_kg": 1200})))
+    uno, dos = Expediente.objects.order_by("id")
+    assert (uno.suce, str(uno.poder_hasta)) == ("2026123456", "2030-01-02")
+    assert timezone.localtime(uno.llegada_en).strftime("%d/%m/%Y %H:%M") == "22/11/2026 09:30"
+    assert [float(e.partidas.get().peso_neto_kg) for e in (uno, dos)] == [1.234, 1200]
+
+
+def test_el_libro_no_es_una_bomba(agencia: Client) -> None:
+    salida = io.BytesIO()
+    with zipfile.ZipFile(salida, "w", zipfile.ZIP_DEFLATED) as zip_:
+        zip_.writestr("xl/worksheets/sheet1.xml", b"0" * (planilla.MAX_ABIERTO + 1))
+    assert "pesa demasiado" in texto(subir(agencia, salida.getvalue()))
+
+
+def test_la_plantilla_de_excel_se_puede_subir_tal_cual(agencia: Client) -> None:
+    bajada = agencia.get(reverse("solicitar_csv_plantilla"), {"como": "xlsx"})
+    libro = openpyxl.load_workbook(io.BytesIO(bajada.content))
+    assert libro.sheetnames == ["Solicitudes", "Guía", "Catálogo"]
+    assert [celda.value for celda in libro["Guía"]["A"]] == [*planilla.NOMBRES]
+    assert libro["Solicitudes"]["D400"].number_format == "@"
+    pagina = revisar(agencia, bajada.content)
+    assert (defectos(pagina), len(pagina.context["planilla"].listas)) == ([], 1)
 
 
 def test_la_plantilla_se_puede_subir_tal_cual(agencia: Client) -> None:
