@@ -32,7 +32,9 @@ registro = logging.getLogger(__name__)
 LUGAR_DEL_ENLACE = "%ENLACE%"
 LUGAR_DEL_CODIGO = "%CODIGO%"
 CON_CODIGO = "codigo"  # the one notice that carries a code
-RECLAMO = timedelta(seconds=60)
+# What a killed worker had in hand is sent by another after this long: longer than a server may hang (EMAIL_TIMEOUT),
+# and with a sweep every five seconds well within a minute.
+RECLAMO = timedelta(seconds=30)
 VIDA = timedelta(hours=24)
 PAUSAS = [timedelta(seconds=s) for s in (30, 60, 120, 300, 600, 1200, 2400, 3600)]
 LOTE = 20

@@ -6,6 +6,7 @@ file and dies of it. Here a file appears whole, under its name, or not at all.
 
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from queue import Empty
 from time import monotonic_ns
 from typing import Any
 from uuid import uuid4
@@ -26,9 +27,17 @@ class Canal(filesystem.Channel):
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         carpeta = Path(self.data_folder_out)
         try:
+            carpeta.mkdir(parents=True, exist_ok=True)
             _escribir_entero(carpeta / f"{monotonic_ns() // 1_000_000}_{uuid4()}.{queue}.msg", payload)
         except OSError as error:
             raise ChannelError(f"no se puede dejar el mensaje en {carpeta}") from error
+
+    def _get(self, queue: str, timeout: Any = None) -> Any:
+        try:
+            return super()._get(queue)
+        except FileNotFoundError:  # somebody deleted the folder: no reason for the worker to die
+            Path(self.data_folder_in).mkdir(parents=True, exist_ok=True)
+            raise Empty from None
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         tabla = self._exchange_file(exchange)
