@@ -365,7 +365,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
         "visibility_timeout": 300,
         "socket_connect_timeout": 1,
-        "socket_timeout": 5,
+        "socket_timeout": 2,  # what a page waits for a broker that hangs; a worker asks for one second at a time
         "socket_keepalive": True,
         # What a publisher waits for a broker that refuses: one more try, at once.
         "max_retries": 1,
