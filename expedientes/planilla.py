@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 import unicodedata
 import uuid
 import zipfile
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 MAX_FILAS = 500
 MAX_BYTES = 2 * 1024 * 1024
+TURNO_SEGUNDOS = 20  # well inside what the web server waits for a page
 MAX_ABIERTO = 30 * 1024 * 1024  # a workbook, expanded
 ERRORES = "errores"  # the column that a file of rejected rows has besides
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0")
@@ -502,10 +504,15 @@ def momento(celda: str) -> datetime:
 # ── Importing ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def importar(planilla: Planilla, lector: Lector, *, con_repetidas: bool = False) -> list[Defecto]:
-    """Register the good requests, each by itself; what the services refused meanwhile."""
+def importar(planilla: Planilla, lector: Lector, *, con_repetidas: bool = False) -> tuple[int, list[Defecto]]:
+    """Register the good requests, each by itself, for as long as a page may take; how many are left for another
+    turn, and what the services refused meanwhile."""
     refusadas: list[Defecto] = []
-    for pedida in [*planilla.listas, *(planilla.repetidas if con_repetidas else [])]:
+    por_hacer = [*planilla.listas, *(planilla.repetidas if con_repetidas else [])]
+    hasta = time.monotonic() + TURNO_SEGUNDOS
+    for n, pedida in enumerate(por_hacer):
+        if n and time.monotonic() > hasta:
+            return len(por_hacer) - n, refusadas
         assert pedida.revision
         try:
             if lector.correo:
@@ -516,7 +523,7 @@ def importar(planilla: Planilla, lector: Lector, *, con_repetidas: bool = False)
             refusadas.append(Defecto(pedida.filas[0].n, "", str(error.mensaje)))
         except ValidationError as error:
             refusadas.append(Defecto(pedida.filas[0].n, "", " ".join(error.messages)))
-    return refusadas
+    return 0, refusadas
 
 
 # ── What is given out ─────────────────────────────────────────────────────────────────────────────

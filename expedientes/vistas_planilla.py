@@ -117,7 +117,9 @@ def _atender(request: HttpRequest, puerta: Puerta) -> HttpResponse:
         messages.warning(request, _("Esa planilla ya no está aquí: súbala otra vez. Lo importado no se repite."))
         return redirect(puerta.url)
     if request.method == "POST":
-        refusadas = planilla.importar(leida, puerta.lector, con_repetidas="con_repetidas" in request.POST)
+        quedan, refusadas = planilla.importar(leida, puerta.lector, con_repetidas="con_repetidas" in request.POST)
+        if quedan:
+            messages.warning(request, _("Quedan %(n)d por importar: siga con «Importar».") % {"n": quedan})
         for defecto in refusadas[:10]:
             mensaje = _("Fila %(n)d: %(mensaje)s") % {"n": defecto.fila, "mensaje": defecto.mensaje}
             messages.error(request, mensaje)

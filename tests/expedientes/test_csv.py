@@ -253,6 +253,17 @@ def test_cada_solicitud_entra_por_si_misma(agencia: Client, monkeypatch: pytest.
     assert int(numeros[1][-6:]) == int(numeros[0][-6:]) + 1
 
 
+def test_lo_que_no_cabe_en_un_turno_sigue_en_el_siguiente(agencia: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    pagina = revisar(agencia, hacer(fila(1), fila(2), fila(3)))
+    monkeypatch.setattr(planilla, "TURNO_SEGUNDOS", -1)
+    hecha = importar(agencia, pagina)
+    assert Expediente.objects.count() == 1
+    assert "Quedan 2 por importar" in texto(hecha)
+    monkeypatch.undo()
+    importar(agencia, pagina)
+    assert Expediente.objects.count() == 3
+
+
 # ── Who, and hostile files ────────────────────────────────────────────────────────────────────────
 
 
