@@ -178,7 +178,8 @@ def _etapa(estado: str, lugar: int, expediente: Expediente, vida: Sequence[Tramo
         if expediente.estado == Estado.OBSERVADO:
             etapa["nota"] = "reloj detenido"
     elif not suyos and estado != Estado.DICTAMINADO:
-        etapa["nota"] = "no hizo falta"
+        # Sheets may give two acts one hour: that it took no time does not say that it was not done.
+        etapa["nota"] = "no consta" if expediente.migrado else "no hizo falta"
     return etapa
 
 
@@ -385,11 +386,18 @@ def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, 
             {
                 "titulo": hecho(evento.objeto, evento.accion),
                 "cuando": evento.ocurrio_en,
-                "quien": evento.actor.firma_corta if evento.actor else evento.get_origen_display(),
+                "quien": _quien(evento),
                 "detalle": "\n".join(filter(None, [sujeto, *detalle, _tardanza(evento)])),
             }
         )
     return entradas
+
+
+def _quien(evento: Evento) -> str:
+    if evento.actor:
+        return evento.actor.firma_corta
+    firma = evento.datos.get("fuente", {}).get("firma")
+    return f"{firma}, según el {evento.get_origen_display()}" if firma else evento.get_origen_display()
 
 
 def _sujeto(evento: Evento, partidas: dict[int, Partida], otros: dict[str, dict[int, Any]]) -> str:

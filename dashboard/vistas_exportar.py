@@ -33,12 +33,16 @@ def expediente_exportar(request: HttpRequest, numero: str) -> HttpResponse | Fil
         return FileResponse(archivo, as_attachment=True, filename=f"{numero}.zip", content_type="application/zip")
     return render(
         request,
-        "dashboard/exportar.html",
+        "acto.html",
         {
             "titulo": "Exportar el expediente",
             "verbo": "Descargar el ZIP",
             "expediente": expediente,
             "form": form,
+            "resumen": [
+                "Un archivo ZIP con todo: documentos firmados, adjuntos, bitácora, avisos, datos y la huella SHA-256 "
+                "de cada archivo. Para pedidos de acceso a la información y para los tribunales."
+            ],
             "volver": reverse("expediente", args=[numero]),
             "que_hara": [
                 "La bitácora anota que usted lo exportó, y si llevaba datos personales.",

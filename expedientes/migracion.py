@@ -21,11 +21,10 @@ from .services import exigir_que_quepa, informes_en_papel
 def quien() -> Usuario:
     """Who stands where a row must name a user: nobody who can sign in, without any role."""
     return Usuario.objects.get_or_create(
-        username="migracion",
+        username="registro-anterior",
         defaults={
-            "first_name": "Registro",
-            "last_name": "anterior",
-            "email": "migracion@registro-anterior.invalid",
+            "first_name": "Registro anterior",
+            "email": "registro-anterior@migracion.invalid",
             "is_active": False,
             "password": make_password(None),
         },

@@ -605,6 +605,12 @@ def test_found_by_its_old_number_and_told_on_its_page(tmp_path, client: Client):
     assert hallado.status_code == 302
     assert expediente.numero in hallado["Location"]
     pagina = client.get(reverse("expediente", args=[expediente.numero])).content.decode()
-    for dicho in ("EXP-C-1", "RIV C-1/26, firmado en papel", "informe IE-C-1-26, en papel", "registro anterior"):
+    for dicho in (
+        "EXP-C-1",
+        "antes de este sistema: RIV C-1/26",
+        "Rosa Quispe, según el registro anterior",
+        "informe IE-C-1-26, en papel",
+        "registro anterior",
+    ):
         assert dicho in pagina
     assert "El sistema está firmando el RIV" not in pagina
