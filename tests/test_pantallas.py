@@ -100,7 +100,7 @@ def test_pages_of_every_role_are_accessible_and_fit(abrir: Callable[[], Page], c
         pendientes, vistas = [urlsplit(pagina.url).path], set()
         while pendientes:
             url = pendientes.pop(0)
-            if forma(url) in vistas or re.search(r"^/(admin|accounts|documentos)|/adjuntos/", url):
+            if forma(url) in vistas or re.search(r"^/(admin|accounts|documentos)|/adjuntos/|/plantilla/", url):
                 continue
             vistas.add(forma(url))
             respuesta = pagina.goto(url)
@@ -128,6 +128,8 @@ def test_public_pages_are_accessible_and_fit(abrir: Callable[[], Page], certific
         "/verificar/",
         f"/verificar/{cvd}/",
         "/verificar/AAAA-AAAA-AAAA-AAAA/",
+        "/solicitar/",
+        "/solicitar/correo/",
         "/nada/",
     ):
         pagina.goto(url)
