@@ -15,7 +15,7 @@ from expedientes.models import Partida, Plaga
 from senasa.models import Rol, Usuario
 
 from .lifecycle import Accion
-from .models import Analisis, EstadoAnalisis, Metodo, Muestra, Valor
+from .models import Analisis, EstadoAnalisis, Informe, Metodo, Muestra, Valor
 from .services import requisitos_de
 
 
@@ -238,6 +238,32 @@ class FormularioAnularMuestra(FormularioDeActo):
 
 class FormularioCancelar(FormularioDeActo):
     accion_motivada = Accion.CANCELAR
+
+
+class FormularioRepetir(FormularioDeActo):
+    accion_motivada = Accion.REPETIR
+
+
+class FormularioDevolver(FormularioDeActo):
+    accion_motivada = Accion.DEVOLVER
+    analisis = forms.ModelMultipleChoiceField(
+        Analisis.objects.none(), label=_("Qué hay que volver a hacer"), widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, informe: Informe, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        suyos = Analisis.objects.filter(solicitud=informe.solicitud_id, estado=EstadoAnalisis.VERIFICADO)
+        eleccion = self.fields["analisis"]
+        assert isinstance(eleccion, forms.ModelMultipleChoiceField)
+        eleccion.queryset = suyos.select_related("muestra", "metodo__disciplina", "plaga")
+
+
+class FormularioGuardarContramuestra(FormularioDeActo):
+    lugar = forms.CharField(label=_("Dónde queda"), help_text=_("Cámara, estante, caja…"), max_length=120)
+
+
+class FormularioEliminar(FormularioDeActo):
+    acta = forms.CharField(label=_("Número de acta"), max_length=60)
 
 
 class FormularioRevertir(FormularioDeActo):

@@ -24,12 +24,16 @@ class Accion(models.TextChoices):
     COMENZAR = "comenzar"
     COMPLETAR = "completar"
     RETOMAR = "retomar"
+    GUARDAR_CONTRAMUESTRA = "guardar_contramuestra"
+    ELIMINAR = "eliminar"
     ASIGNAR = "asignar"
     INICIAR = "iniciar"
     REGISTRAR = "registrar"
     VERIFICAR = "verificar"
+    REPETIR = "repetir"
     REVERTIR = "revertir"
     CANCELAR = "cancelar"
+    DEVOLVER = "devolver"
     CERRAR_FISICO = "cerrar_fisico"
     PROGRAMAR_FIRMA = "programar_firma"
     DERIVAR = "derivar"
@@ -60,6 +64,10 @@ MUESTRA: Mapping[str, Transicion] = {
                             verbo=_("Completar"), hecho=_("Muestra analizada")),
     A.RETOMAR: Transicion(de={M.ANALIZADA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
                           verbo=_("Retomar"), hecho=_("Muestra de nuevo en análisis")),
+    A.GUARDAR_CONTRAMUESTRA: Transicion(de={M.ANALIZADA}, a=M.CONTRAMUESTRA, rol={Rol.RECEPCION},
+                                        verbo=_("Guardar contramuestra"), hecho=_("Contramuestra guardada")),
+    A.ELIMINAR: Transicion(de={M.CONTRAMUESTRA}, a=M.ELIMINADA, rol={Rol.RECEPCION},
+                           verbo=_("Eliminar"), hecho=_("Muestra eliminada")),
 }  # fmt: skip
 
 ANALISIS: Mapping[str, Transicion] = {
@@ -69,12 +77,16 @@ ANALISIS: Mapping[str, Transicion] = {
                           verbo=_("Iniciar"), hecho=_("Análisis iniciado")),
     A.REGISTRAR: Transicion(de={N.EN_PROCESO}, a=N.REGISTRADO, rol={Rol.ANALISTA},
                             verbo=_("Registrar resultado"), hecho=_("Resultado registrado")),
+    A.REPETIR: Transicion(de={N.EN_PROCESO}, a=None, rol={Rol.ANALISTA}, motivada=True,
+                          verbo=_("Repetir"), hecho=_("Ensayo repetido")),
     A.VERIFICAR: Transicion(de={N.REGISTRADO}, a=None, rol={Rol.VERIFICADOR},
                             verbo=_("Verificar"), hecho=_("Resultado verificado")),
     A.COMPLETAR: Transicion(de={N.REGISTRADO}, a=N.VERIFICADO, rol={Rol.SISTEMA},
                             verbo=_("Completar"), hecho=_("Verificación completa")),
     A.REVERTIR: Transicion(de={N.REGISTRADO, N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.ANALISTA, Rol.VERIFICADOR},
                            motivada=True, verbo=_("Revertir"), hecho=_("Reversión autoaprobada")),
+    A.DEVOLVER: Transicion(de={N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.DIRECTOR}, motivada=True,
+                           verbo=_("Devolver"), hecho=_("Devuelto por el director")),
     A.CANCELAR: Transicion(de={N.PENDIENTE, N.ASIGNADO, N.EN_PROCESO, N.REGISTRADO}, a=N.CANCELADO,
                            rol={Rol.DIRECTOR, Rol.SISTEMA}, motivada=True,
                            verbo=_("Cancelar"), hecho=_("Análisis cancelado")),
@@ -91,6 +103,8 @@ INFORME: Mapping[str, Transicion] = {
                           verbo=_("Retener"), hecho=_("Firma automática retenida")),
     A.FIRMAR: Transicion(de={I.EN_GRACIA, I.POR_FIRMAR, I.FIRMA_FALLIDA}, a=I.FIRMANDO,
                          rol={Rol.DIRECTOR, Rol.SISTEMA}, verbo=_("Firmar"), hecho=_("Firma en curso")),
+    A.DEVOLVER: Transicion(de={I.POR_FIRMAR}, a=I.BORRADOR, rol={Rol.DIRECTOR}, motivada=True,
+                           verbo=_("Devolver"), hecho=_("Informe devuelto a la mesa")),
     A.EMITIR: Transicion(de={I.FIRMANDO}, a=I.EMITIDO, rol={Rol.SISTEMA},
                          verbo=_("Emitir"), hecho=_("Informe firmado")),
     A.FALLAR: Transicion(de={I.FIRMANDO}, a=I.FIRMA_FALLIDA, rol={Rol.SISTEMA},

@@ -335,6 +335,29 @@ def emitir_parcial(
     return len(abiertos)
 
 
+@transaction.atomic
+def guardar_contramuestra(
+    *, muestra: Muestra, actor: Usuario, lugar: str, ocurrio_en: datetime | None = None, texto: str = ""
+) -> Evento:
+    """Keep what is left of a sample whose report is out. `lugar`: where it lies."""
+    _bloquear(muestra)
+    if Informe.objects.filter(solicitud=muestra.solicitud_id).exclude(estado=EstadoInforme.EMITIDO).exists():
+        raise EstadoImpide(_("El informe de %(muestra)s aún no sale: puede hacer falta.") % {"muestra": muestra})
+    return avanzar(
+        muestra, Accion.GUARDAR_CONTRAMUESTRA, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
+        datos={"lugar": lugar},
+    )  # fmt: skip
+
+
+def eliminar(
+    *, muestra: Muestra, actor: Usuario, acta: str, ocurrio_en: datetime | None = None, texto: str = ""
+) -> Evento:
+    """Dispose of a retained duplicate, under its acta."""
+    return avanzar(
+        muestra, Accion.ELIMINAR, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto, datos={"acta": acta}
+    )
+
+
 # ── The bench ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -407,6 +430,19 @@ def registrar(
         ocurrio_en=evento.ocurrio_en,
         sustituye=analisis.resultados.order_by("-id").first(),
     )
+
+
+@transaction.atomic
+def repetir(
+    *, analisis: Analisis, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
+) -> Evento:
+    """Begin the test anew before there is a result: a control failed, the run was lost. †"""
+    _bloquear(analisis)
+    _exigir_su_analista(analisis, actor)
+    return avanzar(
+        analisis, Accion.REPETIR, tabla=ANALISIS, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en,
+        cambios={"iniciado_en": ocurrio_en or reloj.ahora()},
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -500,31 +536,15 @@ def revertir(
     informe = Informe.objects.get(solicitud=analisis.solicitud_id)
     analisis.refresh_from_db()
     exigir_reversible(analisis, informe, actor)
-    resultado = analisis.resultado
     estado_previo = analisis.estado
-    evento = avanzar(
-        analisis,
-        Accion.REVERTIR,
-        tabla=ANALISIS,
-        actor=actor,
-        motivo=motivo,
-        texto=texto,
-        ocurrio_en=ocurrio_en,
-        datos={"valor": resultado.valor if resultado else ""},
-        cambios={"verificado_en": None},
+    evento, resultado = _volver_a_la_mesa(
+        analisis, Accion.REVERTIR, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en
     )
-    if resultado:
-        resultado.vigente = False
-        resultado.save(update_fields=["vigente"])
-    muestra = Muestra.objects.get(pk=analisis.muestra_id)
-    if muestra.estado == EstadoMuestra.ANALIZADA:
-        avanzar(muestra, Accion.RETOMAR, tabla=MUESTRA, actor=None)
     if informe.estado in INFORME[Accion.REABRIR].de:
         avanzar(
             informe, Accion.REABRIR, tabla=INFORME, actor=None,
             datos={"reversion_de": analisis.pk, "partida": informe.solicitud.partida_id},
-            cambios={"condiciones": [], "firmar_desde": None, "huella": "", "reclamo_hasta": None, "autoriza": None,
-                     "falla": ""},
+            cambios=EN_BORRADOR,
         )  # fmt: skip
     return Reversion.objects.create(
         expediente=analisis.expediente,
@@ -536,6 +556,28 @@ def revertir(
         desde_estado=estado_previo,
         ocurrio_en=evento.ocurrio_en,
     )
+
+
+# What a report that goes back to the bench knew of its signature.
+EN_BORRADOR: dict[str, Any] = {
+    "condiciones": [], "firmar_desde": None, "huella": "", "reclamo_hasta": None, "autoriza": None, "falla": "",
+}  # fmt: skip
+
+
+def _volver_a_la_mesa(analisis: Analisis, accion: str, **dicho: Any) -> tuple[Evento, Resultado | None]:
+    """Step an analysis back: its result stays on record, out of force, and the sample is on the bench again."""
+    resultado = analisis.resultado
+    evento = avanzar(
+        analisis, accion, tabla=ANALISIS, datos={"valor": resultado.valor if resultado else ""},
+        cambios={"verificado_en": None}, **dicho,
+    )  # fmt: skip
+    if resultado:
+        resultado.vigente = False
+        resultado.save(update_fields=["vigente"])
+    muestra = Muestra.objects.get(pk=analisis.muestra_id)
+    if muestra.estado == EstadoMuestra.ANALIZADA:
+        avanzar(muestra, Accion.RETOMAR, tabla=MUESTRA, actor=None)
+    return evento, resultado
 
 
 def _exigir_su_analista(analisis: Analisis, actor: Usuario) -> None:
@@ -627,6 +669,27 @@ def _huella(informe: Informe) -> str:
         for analisis in Analisis.objects.filter(solicitud=informe.solicitud_id).order_by("pk")
     ]
     return hashlib.sha256(json.dumps(filas).encode()).hexdigest()
+
+
+@transaction.atomic
+def devolver(
+    *,
+    informe: Informe,
+    actor: Usuario,
+    analisis: Sequence[Analisis],
+    motivo: str,
+    texto: str,
+    ocurrio_en: datetime | None = None,
+) -> Evento:
+    """Give a report back instead of signing it. † `analisis`: those to be done again, each verified anew."""
+    _bloquear(informe)
+    if not analisis:
+        raise DatoInvalido({"analisis": _("Marque qué análisis hay que volver a hacer.")})
+    dicho: dict[str, Any] = {"actor": actor, "motivo": motivo, "texto": texto, "ocurrio_en": ocurrio_en}
+    evento = avanzar(informe, Accion.DEVOLVER, tabla=INFORME, cambios=EN_BORRADOR, **dicho)
+    for uno in analisis:
+        _volver_a_la_mesa(uno, Accion.DEVOLVER, **dicho)
+    return evento
 
 
 def _reclamar(informe: Informe, *, actor: Usuario | None) -> None:

@@ -34,11 +34,15 @@ from .forms import (
     FormularioAnularMuestra,
     FormularioAsignar,
     FormularioCancelar,
+    FormularioDevolver,
+    FormularioEliminar,
     FormularioEnviar,
+    FormularioGuardarContramuestra,
     FormularioPerder,
     FormularioRechazar,
     FormularioRecibir,
     FormularioRegistrar,
+    FormularioRepetir,
     FormularioRetener,
     FormularioRevertir,
     FormularioSinDatos,
@@ -279,6 +283,31 @@ def muestra_perder(request: HttpRequest, numero: str) -> HttpResponse:
 
 
 @formulario
+def muestra_guardar_contramuestra(request: HttpRequest, numero: str) -> HttpResponse:
+    return _acto_de_muestra(
+        request,
+        numero,
+        Accion.GUARDAR_CONTRAMUESTRA,
+        services.guardar_contramuestra,
+        formulario=FormularioGuardarContramuestra,
+        que_hara=[_("Lo que queda de la muestra se guarda para una dirimencia; después se elimina con su acta.")],
+    )
+
+
+@formulario
+def muestra_eliminar(request: HttpRequest, numero: str) -> HttpResponse:
+    return _acto_de_muestra(
+        request,
+        numero,
+        Accion.ELIMINAR,
+        services.eliminar,
+        formulario=FormularioEliminar,
+        que_hara=[_("La muestra deja de existir; su historia queda.")],
+        contexto={"peligro": True},
+    )
+
+
+@formulario
 def muestra_anular(request: HttpRequest, numero: str) -> HttpResponse:
     """At the post, before it travels."""
     muestra = _muestra(request, numero)
@@ -319,6 +348,8 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
                 (Accion.RECIBIR, "muestra_recibir"),
                 (Accion.RECHAZAR, "muestra_rechazar"),
                 (Accion.PERDER, "muestra_perder"),
+                (Accion.GUARDAR_CONTRAMUESTRA, "muestra_guardar_contramuestra"),
+                (Accion.ELIMINAR, "muestra_eliminar"),
                 (Accion.ANULAR_MUESTRA, "muestra_anular"),
             )
             if permite(muestra, accion, request.user, tabla=MUESTRA)
@@ -635,6 +666,7 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
         "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=informe.expediente_id).exists(),
         "puede_firmar": informe.estado != EstadoInforme.EN_GRACIA
         and permite(informe, Accion.FIRMAR, request.user, tabla=INFORME),
+        "puede_devolver": permite(informe, Accion.DEVOLVER, request.user, tabla=INFORME),
         "retener": FormularioRetener(escrito.recuperar(request, reverse("informe_retener", args=[numero])))
         if permite(informe, Accion.RETENER, request.user, tabla=INFORME)
         else None,
@@ -645,6 +677,46 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
         "puede_ser_parcial": request.user.tiene(Rol.DIRECTOR) and services.admite_parcial(informe),
     }
     return render(request, "laboratorio/informe.html", contexto)
+
+
+@formulario
+@con_rol(Rol.DIRECTOR)
+def informe_devolver(request: HttpRequest, numero: str) -> HttpResponse:
+    informe = _informe(request, numero)
+    return atender(
+        request,
+        objeto=informe,
+        accion=Accion.DEVOLVER,
+        tabla=INFORME,
+        formulario=partial(FormularioDevolver, informe=informe),
+        hacer=partial(services.devolver, informe=informe, actor=request.user),
+        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
+        titulo=_("Devolver %(informe)s") % {"informe": informe},
+        que_hara=[
+            _("Los análisis marcados vuelven a la mesa de su analista; su resultado queda registrado, sin vigencia."),
+            _("El informe se cierra otra vez cuando se verifiquen de nuevo."),
+        ],
+        volver=reverse("informe", args=[numero]),
+        plantilla="laboratorio/acto.html",
+    )
+
+
+@formulario
+@con_rol(Rol.ANALISTA)
+def analisis_repetir(request: HttpRequest, pk: int) -> HttpResponse:
+    analisis = _analisis(request, pk)
+    return atender(
+        request,
+        objeto=analisis,
+        accion=Accion.REPETIR,
+        tabla=ANALISIS,
+        formulario=FormularioRepetir,
+        hacer=partial(services.repetir, analisis=analisis, actor=request.user),
+        resumen=[str(analisis)],
+        que_hara=[_("El ensayo empieza de nuevo, sin resultado todavía; el motivo queda en la bitácora.")],
+        volver=reverse("analisis_bandeja"),
+        plantilla="laboratorio/acto.html",
+    )
 
 
 @formulario

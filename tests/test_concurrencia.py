@@ -103,6 +103,11 @@ def _positivo_temprano(caso: Caso) -> None:
         laboratorio.verificar(analisis=primero, actor=caso.verificadores[vez])
 
 
+def _guardada(caso: Caso) -> None:
+    muestra = Muestra.objects.get(expediente=caso.expediente)
+    laboratorio.guardar_contramuestra(muestra=muestra, actor=caso.personas["recepcion"], lugar="Cámara 2")
+
+
 def _linea(caso: Caso) -> list[Any]:
     return [caso.expediente.numero, 1]
 
@@ -145,6 +150,12 @@ ACTOS: list[tuple[str, str, Any, Callable, Callable | dict, dict[str, Any], Call
      {"condicion": "buena", "cantidad_recibida": "1"}, {}, None),
     ("muestra_rechazar", "en_laboratorio", "recepcion", _su_muestra, _texto("envase-roto"), {}, None),
     ("muestra_perder", "en_laboratorio", "recepcion", _su_muestra, _texto("no-llego"), {}, None),
+    ("muestra_guardar_contramuestra", "resultado_emitido", "recepcion", _su_muestra, {"lugar": "Cámara 2"}, {}, None),
+    ("muestra_eliminar", "resultado_emitido", "recepcion", _su_muestra, {"acta": "E-1"}, {}, _guardada),
+    ("analisis_repetir", "en_proceso", _analista, _su_analisis, _texto("control-fallido"), {}, None),
+    ("informe_devolver", "verificado", "director", _su_informe,
+     lambda caso: {"analisis": [caso.analisis[0].pk], "motivo": "resultado-dudoso", "texto": "x"},
+     {"valor": "positivo"}, None),
     ("analisis_iniciar", "asignado", _analista, _su_analisis, {}, {}, None),
     ("analisis_registrar", "en_proceso", _analista, _su_analisis, {"valor": "negativo"}, {}, None),
     ("analisis_verificar", "con_resultado", "verificador", _su_analisis, {}, {}, None),

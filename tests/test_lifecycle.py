@@ -62,14 +62,18 @@ ESPERADO = {
         "comenzar": ({"recibida"}, "en_analisis", {"sistema"}),
         "completar": ({"en_analisis"}, "analizada", {"sistema"}),
         "retomar": ({"analizada"}, "en_analisis", {"sistema"}),
+        "guardar_contramuestra": ({"analizada"}, "contramuestra", {"recepcion"}),
+        "eliminar": ({"contramuestra"}, "eliminada", {"recepcion"}),
     },
     "analisis": {
         "asignar": ({"pendiente", "asignado"}, "asignado", {"recepcion", "analista"}),
         "iniciar": ({"asignado"}, "en_proceso", {"analista"}),
+        "repetir": ({"en_proceso"}, "=", {"analista"}),
         "registrar": ({"en_proceso"}, "registrado", {"analista"}),
         "verificar": ({"registrado"}, "=", {"verificador"}),
         "completar": ({"registrado"}, "verificado", {"sistema"}),
         "revertir": ({"registrado", "verificado"}, "en_proceso", {"analista", "verificador"}),
+        "devolver": ({"verificado"}, "en_proceso", {"director"}),
         "cancelar": ({"pendiente", "asignado", "en_proceso", "registrado"}, "cancelado", {"director", "sistema"}),
     },
     "informe": {
@@ -78,11 +82,14 @@ ESPERADO = {
         "derivar": ({"cerrado", "en_gracia", "firma_fallida"}, "por_firmar", {"sistema"}),
         "retener": ({"en_gracia"}, "por_firmar", {"analista", "verificador"}),
         "firmar": ({"en_gracia", "por_firmar", "firma_fallida"}, "firmando", {"director", "sistema"}),
+        "devolver": ({"por_firmar"}, "borrador", {"director"}),
         "emitir": ({"firmando"}, "emitido", {"sistema"}),
         "fallar": ({"firmando"}, "firma_fallida", {"sistema"}),
         "reabrir": ({"cerrado", "en_gracia", "por_firmar", "firmando", "firma_fallida"}, "borrador", {"sistema"}),
         "anular": (
-            {"borrador", "cerrado", "en_gracia", "por_firmar", "firmando", "firma_fallida"}, "anulado", {"sistema"}
+            {"borrador", "cerrado", "en_gracia", "por_firmar", "firmando", "firma_fallida"},
+            "anulado",
+            {"sistema"},
         ),
     },
 }
@@ -91,6 +98,7 @@ MOTIVADAS = {
     ("expediente", "reabrir"), ("expediente", "reabrir_inspeccion"), ("partida", "dictaminar_sin_muestra"),
     ("partida", "reabrir"), ("partida", "reabrir_inspeccion"), ("muestra", "rechazar"), ("muestra", "perder"),
     ("muestra", "anular_muestra"), ("analisis", "revertir"), ("analisis", "cancelar"),
+    ("analisis", "repetir"), ("analisis", "devolver"), ("informe", "devolver"),
 }  # fmt: skip
 AVISAN = {
     "registrar": "registrada", "observar": "observada", "responder": "respondida", "abandonar": "abandonado",

@@ -75,12 +75,14 @@ CON_GUARDA = {
     ("analisis", "verificar"),  # neither its analyst nor an earlier verifier
     ("analisis", "revertir"),  # before the signature, its analyst or a verifier
     ("analisis", "cancelar"),  # never what is not negative
+    ("analisis", "repetir"),  # its own analyst
+    ("muestra", "guardar_contramuestra"),  # once its report is out
 }  # fmt: skip
 MOTIVO = {
     "observar": "faltan-documentos", "abandonar": "sin-respuesta", "desistir": "otro-destino",
     "anular": "otra-entidad", "reabrir": "mandato", "dictaminar_sin_muestra": "no-requiere-muestreo",
     "rechazar": "envase-roto", "perder": "no-llego", "anular_muestra": "mal-tomada", "revertir": "dato-errado",
-    "cancelar": "pedido-por-error",
+    "cancelar": "pedido-por-error", "repetir": "control-fallido", "devolver": "resultado-dudoso",
 }  # fmt: skip
 
 
@@ -88,6 +90,7 @@ MOTIVO = {
 # line is opened again with its case.
 APARTE = {
     ("expediente", "registrar"), ("muestra", "enviar"), ("partida", "reabrir"), ("partida", "reabrir_inspeccion"),
+    ("analisis", "devolver"),
 }  # fmt: skip
 ACTOS = [
     (tabla, accion)
@@ -372,6 +375,22 @@ class Vidas(RuleBasedStateMachine):
 
     def hacer_cancelar(self, analisis: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.cancelar(analisis=analisis, actor=actor, motivo=MOTIVO["cancelar"], texto="x")
+
+    def hacer_repetir(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.repetir(analisis=analisis, actor=actor, motivo=MOTIVO["repetir"], texto="x")
+
+    def hacer_guardar_contramuestra(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.guardar_contramuestra(muestra=muestra, actor=actor, lugar="Cámara 2")
+
+    def hacer_eliminar(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        laboratorio.eliminar(muestra=muestra, actor=actor, acta="E-1")
+
+    def hacer_informe_devolver(self, informe: Any, actor: Any, suerte: Random) -> None:
+        verificados = list(Analisis.objects.filter(solicitud=informe.solicitud_id, estado="verificado"))
+        laboratorio.devolver(
+            informe=informe, actor=actor, analisis=[suerte.choice(verificados)] if verificados else [],
+            motivo=MOTIVO["devolver"], texto="x",
+        )  # fmt: skip
 
     def hacer_retener(self, informe: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.retener(informe=informe, actor=actor, texto="x")

@@ -376,6 +376,52 @@ def test_sin_positivo_verificado_no_hay_informe_parcial(certificado: Any) -> Non
         laboratorio.cancelar(analisis=caso.analisis[1], actor=caso.personas["verificador"], **dicho)
 
 
+def test_devuelto_por_el_director_se_rehace_y_se_verifica_de_nuevo(certificado: Any) -> None:
+    caso = crear_caso("verificado", valor="positivo")
+    informe, director = Informe.objects.get(), caso.personas["director"]
+    dicho = {"motivo": "plaga-por-confirmar", "texto": "La foto no alcanza."}
+    with pytest.raises(DatoInvalido):
+        laboratorio.devolver(informe=informe, actor=director, analisis=[], **dicho)
+    with pytest.raises(RolImpide):
+        laboratorio.devolver(informe=informe, actor=caso.verificadores[0], analisis=caso.analisis, **dicho)
+    laboratorio.devolver(informe=informe, actor=director, analisis=caso.analisis, **dicho)
+    informe.refresh_from_db()
+    assert (informe.estado, caso.analisis[0].estado) == (EstadoInforme.BORRADOR, EstadoAnalisis.EN_PROCESO)
+    caso.valor = "negativo"
+    caso._dados = 7  # type: ignore[attr-defined]
+    avanzar_hasta(caso, "verificado")
+    informe.refresh_from_db()
+    assert informe.estado == EstadoInforme.POR_FIRMAR  # it was positive once: never for the machine
+    assert [resultado.vigente for resultado in caso.analisis[0].resultados.order_by("pk")] == [False, True]
+
+
+def test_un_ensayo_se_repite_antes_de_tener_resultado(certificado: Any) -> None:
+    caso = crear_caso("en_proceso")
+    analisis = caso.analisis[0]
+    otro = next(gente for nombre, gente in caso.personas.items() if "analista" in nombre and gente != analisis.analista)
+    dicho = {"motivo": "control-fallido", "texto": "El control positivo no amplificó."}
+    with pytest.raises(RolImpide):
+        laboratorio.repetir(analisis=analisis, actor=otro, **dicho)
+    laboratorio.repetir(analisis=analisis, actor=analisis.analista, **dicho)
+    assert Evento.objects.get(accion="repetir").motivo == "control-fallido"
+    avanzar_hasta(caso, "con_resultado")
+    analisis.refresh_from_db()
+    with pytest.raises(EstadoImpide):
+        laboratorio.repetir(analisis=analisis, actor=analisis.analista, **dicho)
+
+
+def test_la_contramuestra_se_guarda_con_el_informe_fuera_y_se_elimina_con_acta(certificado: Any) -> None:
+    caso = crear_caso("verificado")
+    muestra, recepcion = Muestra.objects.get(), caso.personas["recepcion"]
+    with pytest.raises(EstadoImpide, match="aún no sale"):
+        laboratorio.guardar_contramuestra(muestra=muestra, actor=recepcion, lugar="Cámara 2")
+    avanzar_hasta(caso, "resultado_emitido")
+    laboratorio.guardar_contramuestra(muestra=muestra, actor=recepcion, lugar="Cámara 2")
+    laboratorio.eliminar(muestra=muestra, actor=recepcion, acta="E-1")
+    muestra.refresh_from_db()
+    assert muestra.estado == EstadoMuestra.ELIMINADA
+
+
 # ── Lines one by one, treatment, quarantine ───────────────────────────────────────────────────────
 
 
