@@ -55,7 +55,8 @@ def disparador_de_truncate(transactional_db: None) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _memoria_limpia(request: pytest.FixtureRequest) -> None:
     """Else allauth answers 429 at the thirty-first sign-in of a minute."""
-    if {"db", "transactional_db", "live_server"} & set(request.fixturenames):
+    pedidas = {"db", "transactional_db", "live_server"} & set(request.fixturenames)
+    if pedidas or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("transactional_db" if "live_server" in request.fixturenames else "db")
         cache.clear()
 
