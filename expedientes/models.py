@@ -648,7 +648,7 @@ class Dictamen(models.Model):
     decision = models.CharField(_("decisión"), max_length=12, choices=Decision)
     fundamento = models.TextField(_("fundamento"))
     informes = models.ManyToManyField(Documento, related_name="dictamenes", blank=True)
-    informes_en_papel = models.ManyToManyField("InformeEnPapel", related_name="dictamenes", blank=True)
+    informes_en_papel = models.ManyToManyField(InformeEnPapel, related_name="dictamenes", blank=True)
     # Decided and signed on paper before the adoption: that RIV's number. This system signs none in its place.
     riv_en_papel = models.CharField(_("RIV en papel"), max_length=40, blank=True)
     inspector = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)

@@ -287,7 +287,8 @@ def exigir_que_quepa(partida: Partida, decision: str) -> None:
     """Refuse ingreso over a positive for an A1/A2 pest or an indeterminate result, signed here or on paper."""
     if decision != Dictamen.Decision.INGRESO:
         return
-    for informe in [*informes_vigentes(partida), *informes_en_papel(partida)]:
+    fundan: list[Documento | InformeEnPapel] = [*informes_vigentes(partida), *informes_en_papel(partida)]
+    for informe in fundan:
         if informe.impide_ingreso or informe.conclusion == Documento.Conclusion.INDETERMINADO:
             raise DatoInvalido(
                 {
