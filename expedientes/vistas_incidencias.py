@@ -4,11 +4,15 @@ from functools import partial
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from senasa.models import Rol
+from senasa.transicion import EstadoImpide
+
 from . import forms, incidencias
-from .actos import atender
+from .actos import atender, conflicto
 from .lifecycle import EXPEDIENTE, Accion
 from .models import Expediente
 from .views import acto
@@ -149,6 +153,8 @@ def expediente_trasladar(request: HttpRequest, numero: str) -> HttpResponse:
 @acto
 def expediente_aceptar_traslado(request: HttpRequest, numero: str) -> HttpResponse:
     expediente = _expediente(request, numero)
+    if ya_no := _ya_no_se_ofrece(request, expediente):
+        return ya_no
     return atender(
         request,
         objeto=expediente,
@@ -164,6 +170,8 @@ def expediente_aceptar_traslado(request: HttpRequest, numero: str) -> HttpRespon
 @acto
 def expediente_rechazar_traslado(request: HttpRequest, numero: str) -> HttpResponse:
     expediente = _expediente(request, numero)
+    if ya_no := _ya_no_se_ofrece(request, expediente):
+        return ya_no
     return atender(
         request,
         objeto=expediente,
@@ -174,6 +182,15 @@ def expediente_rechazar_traslado(request: HttpRequest, numero: str) -> HttpRespo
         resumen=_oferta(expediente),
         que_hara=[_("El expediente queda en el puesto que lo ofreció, que lee por qué.")],
     )
+
+
+def _ya_no_se_ofrece(request: HttpRequest, expediente: Expediente) -> HttpResponse | None:
+    """A chief who sends the answer again reads that it is settled, not that it is none of his business."""
+    if expediente.traslado_ofrecido or not request.user.tiene(Rol.JEFE_DE_PUESTO):
+        return None
+    error = EstadoImpide(_("%(expediente)s ya no está ofrecido en traslado.") % {"expediente": expediente})
+    volver = reverse("expediente", args=[expediente.numero])
+    return conflicto(request, error, expediente=expediente, volver=volver)
 
 
 def _oferta(expediente: Expediente) -> list[str]:

@@ -54,18 +54,19 @@ COMPLETO = os.environ.get("MUERTES") == "completo"
 MUERTES_WEB = 50 if COMPLETO else 8
 RACHAS_DE_WORKER, MUERTES_POR_RACHA = (6, 10) if COMPLETO else (1, 10)
 MUERTES_DE_BEAT = 10 if COMPLETO else 2
-SIN_BROKER = 600.0 if COMPLETO else 15.0
+SIN_BROKER = 600.0 if COMPLETO else 20.0
 MUERTES_DE_POSTGRES = 10 if COMPLETO else 2
-A_LA_VEZ = 4
+A_LA_VEZ = 4 if COMPLETO else 3
 PLAZO = 60.0
 PLAZO_TRAS_EL_BROKER = 120.0
 PLAZO_DE_POSTGRES = 30.0
 
-azar = random.Random(int(os.environ.get("SEMILLA", "7")))
+SEMILLA = int(os.environ.get("SEMILLA") or time.time())
+azar = random.Random(SEMILLA)
 
 
 def medido(texto: str) -> None:
-    print(f"\nmedido · {texto}", flush=True)
+    print(f"\nmedido · {texto} · semilla {SEMILLA}", flush=True)
 
 
 # ── Processes that die ────────────────────────────────────────────────────────────────────────────
@@ -115,12 +116,15 @@ class Proceso:
 
 
 class Sitio:
-    """gunicorn, worker and beat as README starts them, on this test's database, folders and mail server."""
+    """gunicorn, worker and beat as `make run` starts them, on this test's database, folders and mail server.
+
+    One web process, so that a kill meets everybody who is at it.
+    """
 
     def __init__(self, entorno: dict[str, str], carpeta: Path) -> None:
         self.puerto = puerto_libre()
         self.url = f"http://127.0.0.1:{self.puerto}"
-        web = f"gunicorn senasa.wsgi --bind 127.0.0.1:{self.puerto} --workers 2 --threads 4 --timeout 60"
+        web = f"gunicorn senasa.wsgi --bind 127.0.0.1:{self.puerto} --workers 1 --threads 4 --timeout 60"
         obrero = "celery --quiet -A senasa worker --concurrency 2 --without-gossip --without-mingle --loglevel WARNING"
         pulso = f"celery --quiet -A senasa beat --schedule {carpeta / 'beat'} --pidfile= --loglevel WARNING"
         self.pulso_en = carpeta / "beat"
@@ -219,7 +223,7 @@ class Envio:
 
 def solicitud(producto: int, puesto: int) -> dict[str, Any]:
     return {
-        "envio": str(uuid.uuid4()), "puesto": puesto, "importador_tipo": "ruc", "importador_numero": "20999900012",
+        "envio": str(uuid.uuid4()), "puesto": puesto, "importador_tipo": "dni", "importador_numero": "40000001",
         "importador_nombre": "Uno", "importador_correo": "uno@empresa.example", "pfi": "P-1",
         "certificado": f"C-{uuid.uuid4().hex[:8]}", "pais_exportacion": "CL", "transporte": "contenedor",
         "partidas-TOTAL_FORMS": "1", "partidas-INITIAL_FORMS": "0", "partidas-0-producto": producto,
@@ -269,9 +273,9 @@ DE_NADIE = {"Importador", "AgenteAduana"}
 def foto() -> Counter[tuple[str, str]]:
     """How many rows each table has, in each state; of the counters, the numbers given."""
     cuenta: Counter[tuple[str, str]] = Counter()
-    for modelo in [m for app in ("notificaciones", "expedientes", "laboratorio") for m in apps.get_app_config(app).get_models()]:  # fmt: skip
+    for modelo in apps.get_models():
         nombre = modelo.__name__
-        if nombre in DE_NADIE or nombre.startswith("Historical"):
+        if modelo._meta.app_label not in {"notificaciones", "expedientes", "laboratorio"} or nombre in DE_NADIE:
             continue
         if nombre == "Contador":
             for serie, ultimo in modelo.objects.values_list("serie").annotate(n=models.Sum("ultimo")):
@@ -344,7 +348,8 @@ def test_web_muerta_a_mitad_de_un_envio(sitio: Sitio) -> None:
 
     # What each act leaves when nobody dies.
     deja: dict[str, dict[tuple[str, str], int]] = {}
-    for preparar in PREPARAR:
+    actos = PREPARAR if COMPLETO else [preparar_registro, *azar.sample(PREPARAR[1:], 11)]
+    for preparar in actos:
         envio = preparar()
         ingresar([envio])
         antes = foto()
@@ -352,7 +357,8 @@ def test_web_muerta_a_mitad_de_un_envio(sitio: Sitio) -> None:
         deja[envio.acto] = cambio(antes, foto())
         assert deja[envio.acto]["Evento", ""] >= 1
 
-    turno = [preparar for _vez in range(-(-MUERTES_WEB * A_LA_VEZ // len(PREPARAR))) for preparar in barajar(PREPARAR)]
+    vueltas = -(-MUERTES_WEB * A_LA_VEZ // len(actos))
+    turno = [preparar for _vez in range(vueltas) for preparar in azar.sample(actos, len(actos))]
     cortados = dentro = 0
     espera, desde = 0.4, time.monotonic()
     for vez in range(MUERTES_WEB):
@@ -391,10 +397,6 @@ def test_web_muerta_a_mitad_de_un_envio(sitio: Sitio) -> None:
         f"web: {MUERTES_WEB} muertes, {cortados} envíos sin respuesta ({dentro} ya estaban dentro), 0 a medias, "
         f"0 dobles; archivos sin fila: {len(sueltos())}"
     )
-
-
-def barajar(lista: list[Any]) -> list[Any]:
-    return azar.sample(lista, len(lista))
 
 
 # ── 2 · The worker: a child of its pool, and all of it ────────────────────────────────────────────
@@ -624,14 +626,18 @@ def gente_de(sitio: Sitio) -> Gente:
     )
 
 
-def revisar_sin_broker(gente: Gente, momentos: tuple[float, float, float], vuelta: float, buzon: Buzon) -> str:
-    """`momentos`: when people began, when the broker went, when it came back."""
+def revisar_sin_broker(
+    gente: Gente, momentos: tuple[float, float, float], vuelta: float, buzon: Buzon, *, espera: float = 0.5
+) -> str:
+    """`momentos`: when people began, when the broker went, when it came back. `espera`: what a ring may cost."""
     inicio, ido, vuelto = momentos
     _bien, p95_antes, _n = gente.entre(inicio, ido)
+    tardaron = sum(ido <= cuando < vuelto and s > 3 * p95_antes + 0.5 for cuando, _q, _e, s in gente.paginas)
     bien, p95, n = gente.entre(ido, vuelto)
     tardo = segundos_hasta_acabar(vuelta, PLAZO_TRAS_EL_BROKER)
     assert bien >= 0.99, Counter((que, estado) for _c, que, estado, _s in gente.paginas)
-    assert p95 <= 3 * p95_antes + 0.5
+    assert p95 <= 3 * p95_antes + espera
+    assert tardaron <= 2 * 4, f"{tardaron} páginas esperaron al broker"  # once for each thread that rang
     assert set(gente.registrados) <= set(Expediente.objects.values_list("numero", flat=True))
     revisar_correos(buzon, 0)
     revisar_todo()
@@ -642,9 +648,10 @@ def revisar_sin_broker(gente: Gente, momentos: tuple[float, float, float], vuelt
 
 
 @pytest.mark.django_db(transaction=True)
-def test_redis_muerto_vaciado_y_ausente(
+def test_redis_vaciado_ausente_y_mudo(
     entorno: dict[str, str], servidor_smtp: Buzon, redis: Proceso, tmp_path: Path
 ) -> None:
+    """Flushed, dead, and what is worse: taking connections and saying nothing."""
     sitio = Sitio(entorno | {"PRUEBA_REDIS_URL": redis.entorno["REDIS_DE_PRUEBA"]}, tmp_path)
     try:
         sitio.obrero.lanzar()
@@ -652,7 +659,7 @@ def test_redis_muerto_vaciado_y_ausente(
         sitio.lanzar_web()
         with gente_de(sitio) as gente:
             inicio = time.monotonic()
-            time.sleep(6)
+            time.sleep(5)
             for _vez in range(3):
                 assert redis_cli(redis, "flushall") == "OK"
                 time.sleep(1)
@@ -663,31 +670,18 @@ def test_redis_muerto_vaciado_y_ausente(
             redis.lanzar()
             esperar_a_que(lambda: redis_vive(redis), 20, "Redis no vuelve")
             assert redis_cli(redis, "flushall") == "OK"
-            time.sleep(4)
-        vuelta = time.monotonic()
-        medido("Redis: " + revisar_sin_broker(gente, (inicio, ido, vuelto), vuelta, servidor_smtp))
-    finally:
-        sitio.parar()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_redis_que_no_contesta(entorno: dict[str, str], servidor_smtp: Buzon, redis: Proceso, tmp_path: Path) -> None:
-    """Worse than dead: it takes the connection and says nothing."""
-    sitio = Sitio(entorno | {"PRUEBA_REDIS_URL": redis.entorno["REDIS_DE_PRUEBA"]}, tmp_path)
-    try:
-        sitio.obrero.lanzar()
-        sitio.pulso.lanzar()
-        sitio.lanzar_web()
+            time.sleep(2)
+        medido("Redis: " + revisar_sin_broker(gente, (inicio, ido, vuelto), time.monotonic(), servidor_smtp))
         with gente_de(sitio) as gente:
             inicio = time.monotonic()
-            time.sleep(5)
+            time.sleep(3)
             os.kill(redis.pid, signal.SIGSTOP)
             ido = time.monotonic()
-            time.sleep(SIN_BROKER / 10 if COMPLETO else SIN_BROKER)
+            time.sleep(SIN_BROKER / 5)
             vuelto = time.monotonic()
             os.kill(redis.pid, signal.SIGCONT)
-        vuelta = time.monotonic()
-        medido("Redis mudo: " + revisar_sin_broker(gente, (inicio, ido, vuelto), vuelta, servidor_smtp))
+        revisado = revisar_sin_broker(gente, (inicio, ido, vuelto), time.monotonic(), servidor_smtp, espera=2.5)
+        medido("Redis mudo: " + revisado)
     finally:
         os.kill(redis.pid, signal.SIGCONT)
         sitio.parar()

@@ -73,9 +73,9 @@ MATRIZ = {
     "expediente_anular": Fila({"jefe"}, {"jefe"}, "caso"),
     "expediente_reabrir": Fila({"jefe"}, {"jefe"}, "caso"),
     "expediente_trasladar": Fila({"jefe"}, {"jefe"}, "caso"),
-    # Nobody's until it is offered, and then the other post's: tests/expedientes/test_incidencias.py.
-    "expediente_aceptar_traslado": Fila(NADIE, NADIE, "caso"),
-    "expediente_rechazar_traslado": Fila(NADIE, NADIE, "caso"),
+    # Until it is offered a 409, and then the other post's: tests/expedientes/test_incidencias.py.
+    "expediente_aceptar_traslado": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_rechazar_traslado": Fila({"jefe"}, {"jefe"}, "caso"),
     "expediente_cambiar_agente": Fila({"mesa"}, {"mesa"}, "caso"),
     "posentrada": Fila({"inspector", "jefe", "direccion"}),
     "adjunto": Fila(VEN_CASOS, args="adjunto"),
