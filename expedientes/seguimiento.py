@@ -318,7 +318,7 @@ def _tramo(
 def _decidida(dictamen: Dictamen | None, medida: Medida | None) -> tuple[str, str, str, str]:
     nada = _("No tiene que hacer nada por ahora.")
     if dictamen and dictamen.riv_en_papel and dictamen.decision == Dictamen.Decision.INGRESO:
-        papel = _("Lo acredita el RIV %(numero)s, que se emitió en papel.") % {"numero": dictamen.riv_en_papel}
+        papel = _("Lo acredita su reporte de inspección en papel: %(numero)s.") % {"numero": dictamen.riv_en_papel}
         return _("Su carga puede ingresar"), papel, nada, "verde"
     if dictamen is None or dictamen.decision == Dictamen.Decision.INGRESO:
         return _("Su carga puede ingresar"), _("El RIV lo acredita: puede bajarlo más abajo."), nada, "verde"

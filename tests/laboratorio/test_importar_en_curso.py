@@ -19,6 +19,7 @@ from expedientes import bitacora, documentos, incidencias
 from expedientes import services as casos
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, trayendo
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Importador, InformeEnPapel
+from expedientes.seguimiento import contar
 from laboratorio import libro
 from laboratorio import services as lab
 from laboratorio.models import Analisis, Informe, Muestra
@@ -415,6 +416,8 @@ MALAS: list[tuple[str, Hojas, tuple[str, str, str], str]] = [
     ("sin inspección", hojas(partidas=[partida(estado="en_inspeccion", inspeccionada_en="")]),
      (P, "2", "inspeccionada_en"), "Falta"),
     ("laboratorio sin muestras", hojas(partidas=[partida(estado="en_laboratorio")]), (P, "2", "estado"), "muestras"),
+    ("resultado sin informe", hojas(partidas=[partida(estado="en_laboratorio")],
+     muestras=[muestra(resultado="negativo")]), (M, "2", "resultado"), "analista"),
     ("informe sin hoja", hojas(partidas=[partida(estado="resultado_emitido")]), (P, "2", "estado"), "decisiones"),
     ("sin decisión", hojas(partidas=[partida(estado="dictaminado")]), (P, "2", "estado"), "decisiones"),
     ("sin informe ni motivo", hojas(partidas=[partida(estado="dictaminado")], decisiones=[decision() | SIN_INFORME]),
@@ -614,3 +617,12 @@ def test_found_by_its_old_number_and_told_on_its_page(tmp_path, client: Client):
     ):
         assert dicho in pagina
     assert "El sistema está firmando el RIV" not in pagina
+
+
+def test_the_importer_reads_that_the_paper_is_on_paper(tmp_path):
+    cargar(tmp_path, {"expedientes": [caso("E"), caso("D")],
+                      "partidas": [partida("E", "resultado_emitido"), partida("D", "dictaminado")],
+                      "decisiones": [informe("E"), decision("D")]})  # fmt: skip
+    dichos = {e.numero_anterior: contar(e).tramos[0].detalle for e in Expediente.objects.all()}
+    assert "se emitió en papel: pídalo al puesto" in dichos["EXP-E"]
+    assert dichos["EXP-D"] == "Lo acredita su reporte de inspección en papel: RIV D/26."
