@@ -4,7 +4,9 @@ Each lies under a random name that only a signed ticket tells, good for whoever 
 takes within a day is deleted.
 """
 
+import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,6 +14,8 @@ from django.core import signing
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
+
+from .models import Adjunto
 
 PLAZO = timedelta(days=1)
 # Where each kind of file waits.
@@ -68,3 +72,30 @@ def barrer(carpeta: str) -> None:
                 almacen.delete(ruta)
         except FileNotFoundError:
             continue  # another upload swept it first
+
+
+def barrer_sueltos() -> int:
+    """Delete the bytes of attachments whose row was never in: the server was killed between the one and the other.
+
+    Only those of the last days: started over an older database, this must not empty the store.
+    """
+    almacen, ahora, borrados = storages["adjuntos"], timezone.now(), 0
+    for carpeta in _carpetas_de_los_casos():
+        rutas = {f"{carpeta}/{nombre}" for nombre in almacen.listdir(carpeta)[1]}
+        con_fila = Adjunto.objects.filter(archivo__startswith=f"{carpeta}/")
+        for ruta in rutas - set(con_fila.values_list("archivo", flat=True)):
+            if PLAZO < ahora - almacen.get_modified_time(ruta) < 3 * PLAZO:
+                almacen.delete(ruta)
+                borrados += 1
+    return borrados
+
+
+def _carpetas_de_los_casos() -> Iterator[str]:
+    """By year and month: what waits, or is a draft's, lies elsewhere."""
+    almacen = storages["adjuntos"]
+    try:
+        anios = [anio for anio in almacen.listdir("")[0] if re.fullmatch(r"\d{4}", anio)]
+    except FileNotFoundError:
+        return
+    for anio in anios:
+        yield from (f"{anio}/{mes}" for mes in almacen.listdir(anio)[0] if re.fullmatch(r"\d{2}", mes))

@@ -25,6 +25,7 @@ def barrer_borradores() -> None:
     borradores.barrer()
     for carpeta in espera.CARPETAS:
         espera.barrer(carpeta)
+    espera.barrer_sueltos()
 
 
 @shared_task(name="expedientes.tasks.cerrar_listos", expires=240)
