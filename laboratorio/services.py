@@ -51,7 +51,7 @@ registro = logging.getLogger(__name__)
 
 # A worker that dies while it signs loses its claim after this long; rendering and signing take about 0.2 s, and
 # of two who sign after all only the one whose claim still stands may publish.
-RECLAMO = timedelta(seconds=30)
+RECLAMO = timedelta(seconds=20)
 # How often a failed signature is tried again by itself, for when the certificate has been put right.
 REINTENTO = timedelta(seconds=60)
 CERTIFICADO_SIRVE = "El certificado de la institución sirve"
