@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 
 from expedientes.actos import hecho
+from expedientes.avisos import destinatarios
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion
 from expedientes.models import (
     ORDEN_DE_PARTIDAS,
@@ -352,6 +353,15 @@ def _fila_de_analisis(analisis: Analisis, lector: Lector) -> FilaDeAnalisis:
         verificaciones[-1].ocurrio_en if verificaciones else None,
         nota if reversiones else "",
     )
+
+
+def solicitante(expediente: Expediente) -> dict[str, Any] | None:
+    """Who sent the request by himself, and whether he is still to be confirmed: his address follows the case or not."""
+    registro = next((uno for uno in expediente.bitacora.all() if uno.accion == "registrar"), None)
+    if registro is None or registro.origen != Evento.Origen.IMPORTADOR:
+        return None
+    correo = registro.datos.get("solicitante", "")
+    return {"correo": correo, "por_confirmar": bool(correo) and correo.lower() not in destinatarios(expediente)}
 
 
 def acto_de_cierre(expediente: Expediente, lector: Lector) -> Acto | None:

@@ -32,6 +32,7 @@ ENTRADAS = (
     ("Tablero", "tablero", set(queries.VEN_CASOS), "vencidos"),
     ("Posentrada", "posentrada", {Rol.INSPECTOR, Rol.JEFE_DE_PUESTO}, "posentrada"),
     ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
+    ("Muchas solicitudes", "expedientes_csv", {Rol.MESA_DE_PARTES}, ""),
     ("Atención", "atencion", {Rol.ATENCION, Rol.MESA_DE_PARTES}, ""),
     ("Recepción", "recepcion", {Rol.RECEPCION}, "por_recibir"),
     ("Análisis", "analisis_bandeja", {Rol.ANALISTA}, "por_analizar"),

@@ -136,6 +136,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
             "reparto": caso.reparto(vida),
             "fichas": fichas,
             "primera": next((ficha for ficha in fichas if ficha.acto), None),
+            "solicitante": caso.solicitante(objeto),
             "cierre": caso.acto_de_cierre(objeto, lector),
             "urgente": (urgente := queries.acto_urgente(objeto, lector, ahora)),
             "actos_del_caso": [acto for acto in queries.actos_del_caso(objeto, lector, ahora) if acto != urgente],

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from dashboard import caso as pagina
 from expedientes import services
+from expedientes import services as casos
 from expedientes.models import Evento, Motivo
 from laboratorio import services as laboratorio
 from laboratorio.models import Analisis
 from notificaciones.models import Notificacion
 from senasa import reloj
-from tests.builders import crear_caso, crear_expediente, personas
+from senasa.models import Puesto
+from tests.builders import crear_caso, crear_expediente, crear_importador, partida_nueva, personas
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("certificado")]
 
@@ -226,3 +228,17 @@ def test_la_tira_en_cada_paso(client, paso, esperado):
     assert [etapa["nombre"] for etapa in etapas][4:-1] == (
         ["Dictamen"] if len(esperado) == 6 else ["Dictamen", "Medida"]
     )
+
+
+@pytest.mark.parametrize(("correo", "aviso"), [("importador0@empresa.example", False), ("otro@ajeno.example", True)])
+def test_una_solicitud_del_importador_dice_quien_la_presento(client: Client, correo: str, aviso: bool) -> None:
+    gente = personas()
+    expediente = casos.registrar(
+        actor=None, solicitante=correo, puesto=Puesto.objects.get(codigo="PCM"), importador=crear_importador(),
+        partidas=[partida_nueva()],
+        datos={"pfi": "P-1", "certificado": "C-1", "pais_exportacion_id": "CL", "transporte": "contenedor"},
+    )  # fmt: skip
+    client.force_login(gente["inspector"])
+    pagina = client.get(reverse("expediente", args=[expediente.numero])).content.decode()
+    assert correo in pagina
+    assert ("confírmela con el titular" in pagina) == aviso
