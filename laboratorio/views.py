@@ -123,7 +123,8 @@ def _ya_tomadas(partida: Partida) -> list[str]:
 def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
     partida = _partida(request, numero, orden)
     muestras = list(partida.muestras.filter(estado=EstadoMuestra.TOMADA))
-    if not muestras and permite(partida, AccionCaso.ENVIAR, request.user, tabla=PARTIDA):
+    # A form sent twice is told that it is done: led to another sample, somebody would take one.
+    if request.method != "POST" and not muestras and permite(partida, AccionCaso.ENVIAR, request.user, tabla=PARTIDA):
         return redirect("partida_tomar_muestra", numero=numero, orden=orden)
     return atender(
         request,
