@@ -391,7 +391,9 @@ def falta_en(partida: Partida) -> Falta:
             return Falta("Ordenar la medida", puesto)
         case _ if dictamen and dictamen.debe_riv:
             return Falta("Firma del RIV", SISTEMA, "el sistema reintenta" if dictamen.riv_falla else "")
-    return Falta("Cerrar el expediente", puesto)
+    otras = any(otra.estado != Estado.DICTAMINADO for otra in partida.expediente.partidas.all())
+    espera = otras and not listo_para_cerrar(partida.expediente)
+    return Falta("Cerrar el expediente", puesto, "cuando terminen las demás partidas" if espera else "")
 
 
 def _falta_en_inspeccion(partida: Partida, puesto: str) -> Falta:

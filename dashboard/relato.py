@@ -59,7 +59,10 @@ def relato(expediente: Expediente, ahora: datetime) -> str:
         dichos.setdefault(_de_una(partida, ahora), []).append(partida)
     if len(dichos) == 1:
         return f"{inicio} es de {cargas}. {next(iter(dichos))}"
-    frases = [f"En cuanto a {_y([_carga(una) for una in suyas])}: {dicho}" for dicho, suyas in dichos.items()]
+    frases = [
+        f"En cuanto a {_y([_carga(una) for una in suyas])}: {dicho[0].lower()}{dicho[1:]}"
+        for dicho, suyas in dichos.items()
+    ]
     return " ".join([f"{inicio} tiene {len(partidas)} partidas, y cada una avanza por su cuenta.", *frases])
 
 

@@ -316,6 +316,15 @@ def dictaminar(
     )  # fmt: skip
 
 
+# What the coded motives that object to the cargo allow to decide; a motive that is not here allows anything.
+DECISIONES_CON_MOTIVO: dict[str, Sequence[str]] = {
+    "documentos-no-conformes": [Dictamen.Decision.RECHAZO],
+    "producto-no-autorizado": [Dictamen.Decision.RECHAZO],
+    "sin-permiso": [Dictamen.Decision.RECHAZO],
+    "plaga-a-la-vista": [Dictamen.Decision.RECHAZO, Dictamen.Decision.CONDICIONADO],
+}
+
+
 @transaction.atomic
 def dictaminar_sin_muestra(
     *,
@@ -327,6 +336,8 @@ def dictaminar_sin_muestra(
     ocurrio_en: datetime | None = None,
 ) -> Dictamen:
     """Decide without the laboratory: a documentary rejection, or no sampling needed. † motive and text."""
+    if decision not in DECISIONES_CON_MOTIVO.get(motivo, Dictamen.Decision.values):
+        raise DatoInvalido({"motivo": _("Ese motivo es de rechazo: revise el motivo o la decisión.")})
     _bloquear(partida)
     return _decidir(
         partida, Accion.DICTAMINAR_SIN_MUESTRA, actor=actor, decision=decision, fundamento=texto, informes=[],

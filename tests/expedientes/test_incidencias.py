@@ -425,6 +425,18 @@ def test_la_contramuestra_se_guarda_con_el_informe_fuera_y_se_elimina_con_acta(c
 # ── Lines one by one, treatment, quarantine ───────────────────────────────────────────────────────
 
 
+def test_un_motivo_de_rechazo_no_deja_ingresar() -> None:
+    caso = crear_caso("registrado")
+    for decision in ("ingreso", "condicionado"):
+        with pytest.raises(DatoInvalido) as objecion:
+            casos.dictaminar_sin_muestra(
+                partida=caso.partidas[0], actor=caso.inspector, decision=decision, motivo="documentos-no-conformes",
+                texto="Todo en orden.",
+            )  # fmt: skip
+        assert list(objecion.value.error_dict) == ["motivo"]
+    assert estado(caso) == Estado.REGISTRADO
+
+
 def test_las_partidas_se_deciden_una_por_una(certificado: Any) -> None:
     caso = crear_caso("registrado", partidas=2)
     primera, segunda = caso.partidas
