@@ -101,7 +101,8 @@ def tramos(eventos: Sequence[Evento], partidas: Sequence[int], ahora: datetime) 
         if evento.objeto == "partida" and evento.a:
             estados[evento.objeto_id] = evento.a
         if evento.objeto == "expediente":
-            (detenidos.add if evento.a == Estado.OBSERVADO else detenidos.discard)(0)
+            if evento.a:  # a reminder or a link sent again moves nothing
+                (detenidos.add if evento.a == Estado.OBSERVADO else detenidos.discard)(0)
         elif evento.objeto == "partida":
             (detenidos.add if evento.accion == Accion.NO_PRESENTADA else detenidos.discard)(evento.objeto_id)
         elif evento.objeto == "muestra":

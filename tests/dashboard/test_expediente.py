@@ -13,6 +13,7 @@ from dashboard import caso as pagina
 from expedientes import services
 from expedientes import services as casos
 from expedientes.models import Evento, Motivo
+from laboratorio import recorrido
 from laboratorio import services as laboratorio
 from laboratorio.models import Analisis
 from notificaciones.models import Notificacion
@@ -194,6 +195,15 @@ def test_tramos_sigue_a_la_partida_mas_lenta():
     assert [(tramo.estado, (tramo.hasta - tramo.desde).seconds // 3600) for tramo in vida] == [
         ("registrado", 4), ("en_inspeccion", 1),
     ]  # fmt: skip
+
+
+def test_un_enlace_reenviado_no_echa_a_andar_el_reloj_de_un_observado():
+    caso = crear_caso("registrado")
+    recorrido.observar(caso)
+    services.reenviar_enlace(expediente=caso.expediente, actor=personas()["mesa"])
+    eventos = list(caso.expediente.bitacora.order_by("ocurrio_en", "n"))
+    vida = pagina.tramos(eventos, [caso.partidas[0].pk], reloj.ahora())
+    assert (eventos[-1].accion, vida[-1].quien) == ("reenviar_enlace", "Importador")
 
 
 def test_la_tira_dice_que_etapas_no_hicieron_falta():
