@@ -288,6 +288,8 @@ def avanzar(
     if isinstance(objeto, Partida):
         objeto.vence_en = vencimiento(objeto)
         objeto.save(update_fields=["vence_en"])
+        if despues != antes:  # a decided line waits for the others, and its time begins with the last of them
+            _recalcular_plazos(expediente, estado=Estado.DICTAMINADO)
         _mostrar_la_mas_lenta(expediente, momento)
     elif isinstance(objeto, Expediente):
         if Estado.OBSERVADO in (antes, despues) or accion == Accion.ACEPTAR_TRASLADO:
@@ -321,9 +323,9 @@ def _mostrar_la_mas_lenta(expediente: Expediente, momento: datetime) -> None:
     expediente.save(update_fields=["estado", "estado_desde", "vence_en"])
 
 
-def _recalcular_plazos(expediente: Expediente) -> None:
-    """Set the deadlines of all lines anew: the clock stopped or went on, or another post's terms rule now."""
-    for partida in expediente.partidas.select_related("producto"):
+def _recalcular_plazos(expediente: Expediente, **cuales: str) -> None:
+    """Set the deadlines of its lines anew: the clock stopped or went on, or another post's terms rule now."""
+    for partida in expediente.partidas.filter(**cuales).select_related("producto"):
         partida.expediente = expediente
         partida.vence_en = vencimiento(partida)
         partida.save(update_fields=["vence_en"])

@@ -84,6 +84,11 @@ def _del_caso(partida: Partida) -> list[Suspension]:
     return suspensiones(eventos.order_by("n"), partida.pk)
 
 
+def _debe_medida(partida: Partida) -> bool:
+    dictamen = partida.dictamen
+    return bool(dictamen and dictamen.decision != "ingreso" and not dictamen.medidas.exists())
+
+
 def vencimiento(partida: Partida) -> datetime | None:
     """When the line's present stage should end; None where no plazo says so, or while the clock stands still.
 
@@ -94,6 +99,13 @@ def vencimiento(partida: Partida) -> datetime | None:
     if partida.estado == Estado.EN_MEDIDA:
         medida = partida.medida_pendiente
         return fin_del_dia(medida.vence_en) if medida else None
+    desde = partida.estado_desde
+    if partida.estado == Estado.DICTAMINADO and not _debe_medida(partida):
+        # It waits for its sisters: the case can only be closed once the last of them is decided.
+        otras = list(partida.expediente.partidas.exclude(pk=partida.pk).values_list("estado", "estado_desde"))
+        if any(estado not in (Estado.DICTAMINADO, Estado.EN_MEDIDA) for estado, _cuando in otras):
+            return None
+        desde = max([cuando for _estado, cuando in otras if cuando] + [desde]) if desde else desde
     producto = partida.producto
     fila = (
         Plazo.objects.filter(etapa=partida.estado)
@@ -103,21 +115,21 @@ def vencimiento(partida: Partida) -> datetime | None:
         .order_by(F("puesto").asc(nulls_last=True), F("categoria").asc(nulls_last=True), "-perecible")
         .first()
     )
-    if fila is None or partida.estado_desde is None:
+    if fila is None or desde is None:
         return None
     feriados = no_laborables()
     if fila.unidad == Plazo.Unidad.HORAS:
-        vence = partida.estado_desde + timedelta(hours=fila.cantidad)
+        vence = desde + timedelta(hours=fila.cantidad)
     else:
-        vence = sumar_habiles(partida.estado_desde, fila.cantidad, feriados)
+        vence = sumar_habiles(desde, fila.cantidad, feriados)
     for una in _del_caso(partida):
         if una.hasta is None:
             return None
-        desde = max(una.desde, partida.estado_desde)
-        if una.hasta <= desde or desde >= vence:
+        detenido = max(una.desde, desde)
+        if una.hasta <= detenido or detenido >= vence:
             continue
         if fila.unidad == Plazo.Unidad.HORAS:
-            vence += una.hasta - desde
+            vence += una.hasta - detenido
         else:
-            vence = sumar_habiles(vence, habiles_entre(desde, una.hasta, feriados), feriados)
+            vence = sumar_habiles(vence, habiles_entre(detenido, una.hasta, feriados), feriados)
     return vence

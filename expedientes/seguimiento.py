@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -70,6 +70,10 @@ class Tramo:
     tono: str
     etapas: list[Etapa] = field(default_factory=list)
     documentos: list[tuple[Documento, str]] = field(default_factory=list)
+
+    @property
+    def recien(self) -> bool:
+        return self.desde is not None and reloj.ahora() - self.desde < timedelta(minutes=1)
 
 
 def fecha_y_hora(cuando: datetime) -> str:
@@ -203,6 +207,7 @@ def _momentos(partida: Partida, eventos: Sequence[Evento]) -> dict[str, datetime
             continue
         if evento.accion in ("volver_a_muestrear", "reinspeccionar", "reabrir_inspeccion"):
             cuando = {clave: momento for clave, momento in cuando.items() if clave in ("registrar", "inspeccionar")}
+            cuando[evento.accion] = evento.ocurrio_en
         elif evento.accion == "reabrir":  # of a report that goes back to the bench, or of a case to be decided anew
             for clave in ("cerrar_fisico",) if evento.objeto == "informe" else ("dictaminar", "cerrar"):
                 cuando.pop(clave, None)
@@ -254,6 +259,11 @@ def _tramo(
             detalle = _("Lo decidido antes sobre esta partida ya no vale.")
             que_hacer = _("Tenga la carga accesible: el puesto le avisará.")
             quien, sigue, tono = puesto, _("Inspección y toma de muestra"), "azul"
+        case Estado.EN_INSPECCION if "volver_a_muestrear" in cuando and "tomar_muestra" not in cuando:
+            respuesta = _("Hay que tomar otra muestra de su carga")
+            detalle = _("La anterior no sirvió para el análisis: el puesto tomará una nueva.")
+            que_hacer = _("Tenga la carga accesible: el puesto le avisará.")
+            quien, sigue = puesto, _("Nueva toma de muestra")
         case Estado.EN_INSPECCION:
             respuesta = _("Su carga está en inspección")
             detalle = _("Falta enviar la muestra al laboratorio, si hace falta una.")
@@ -348,6 +358,7 @@ def _etapas(
     decidida = partida.estado in (Estado.DICTAMINADO, Estado.EN_MEDIDA)
     terminado = expediente.estado in FINALES
     con_laboratorio = "enviar" in cuando or not (decidida or terminado)
+    sin_inspeccion = decidida and not {"inspeccionar", "tomar_muestra"} & set(cuando)
     # Name, the act that ends it, and the moment it is told by.
     pasos: list[tuple[str, bool, datetime | None, str]] = [
         (_("Solicitud recibida"), True, cuando.get("registrar"), ""),
@@ -358,6 +369,8 @@ def _etapas(
             partida.terminal,
         ),
     ]
+    if sin_inspeccion:  # decided on its papers
+        del pasos[1]
     if con_laboratorio:
         emitido = "emitir" in cuando
         nota = _("en emisión") if en_emision else ""

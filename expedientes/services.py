@@ -195,7 +195,7 @@ def programar(
     texto: str = "",
 ) -> Evento:
     """Set the hour and the terminal of the inspection; again, to change them."""
-    if cita_en < reloj.ahora() - timedelta(minutes=1):
+    if cita_en < (ocurrio_en or reloj.ahora()) - timedelta(minutes=1):
         raise DatoInvalido({"cita_en": _("La inspección se programa para una hora que aún no pasó.")})
     _bloquear(partida)
     partida.refresh_from_db()

@@ -723,3 +723,39 @@ def test_todo_estado_se_lee_en_tablero_caso_atencion_y_seguimiento(client: Clien
     seguimiento = Client()
     pagina = seguimiento.get(reverse("seguimiento", args=[enlaces.token(Enlace.objects.first())]), follow=True)
     assert pagina.status_code == 200
+
+
+def test_una_partida_decidida_espera_a_las_demas_sin_plazo(certificado: Any) -> None:
+    with reloj.fijado(LUNES):
+        caso = crear_caso(hace=timedelta(0), partidas=2, producto="maiz-amarillo-duro", origen="US")
+        primera, segunda = caso.partidas
+        decidir = {"actor": caso.inspector, "decision": "ingreso", "motivo": "no-requiere-muestreo", "texto": "x"}
+        casos.dictaminar_sin_muestra(partida=primera, **decidir)
+    assert [partida.vence_en is None for partida in caso.partidas] == [True, False]
+    with reloj.fijado(LUNES + timedelta(days=2)):
+        casos.dictaminar_sin_muestra(partida=segunda, **decidir)
+    # The day to close begins with the last decision, for both.
+    assert {timezone.localdate(partida.vence_en) for partida in caso.partidas} == {date(2026, 8, 13)}
+
+
+def test_lo_que_paso_ayer_se_programa_y_no_se_presenta_ayer() -> None:
+    caso = crear_caso(hace=timedelta(days=3))
+    partida, ayer = caso.partidas[0], timezone.now() - timedelta(hours=20)
+    casos.programar(
+        partida=partida, actor=caso.inspector, cita_en=ayer + timedelta(hours=2), terminal="Muelle", ocurrio_en=ayer
+    )
+    aviso = Notificacion.objects.get(aviso="programada")
+    assert "estuvo programada" in aviso.texto
+    assert "tener la carga accesible" not in aviso.texto
+    casos.no_presentada(partida=partida, actor=caso.inspector, ocurrio_en=ayer + timedelta(hours=3))
+    (una,) = suspensiones(Evento.objects.filter(expediente=caso.expediente), partida.pk)
+    assert una.desde == ayer + timedelta(hours=3)
+
+
+def test_tras_perder_la_muestra_se_le_dice_al_importador(client: Client) -> None:
+    caso = crear_caso("en_laboratorio")
+    laboratorio.perder(
+        muestra=Muestra.objects.get(), actor=caso.personas["recepcion"], motivo="no-llego", texto="Nunca llegó."
+    )
+    pagina = client.get(reverse("seguimiento", args=[enlaces.token(Enlace.objects.get())]), follow=True)
+    assert "Hay que tomar otra muestra" in pagina.content.decode()

@@ -28,9 +28,9 @@ from tests.conftest import Buzon
 pytestmark = pytest.mark.django_db
 
 RAIZ = Path(__file__).parents[2]
-# Those of a request that is no case yet are read in tests/expedientes/test_solicitar.py.
-DE_LA_SOLICITUD = {"base", "borrador", "codigo", "recibo"}
-AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_LA_SOLICITUD)
+# Those of a request that is no case yet, and of a case that comes from before, are read in tests of their own.
+DE_OTRAS_PRUEBAS = {"base", "borrador", "codigo", "incorporado", "recibo"}
+AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_OTRAS_PRUEBAS)
 E = Notificacion.Estado
 
 
