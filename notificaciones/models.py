@@ -75,7 +75,9 @@ class Notificacion(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["proximo_intento_en"], name="notificacion_por_enviar", condition=Q(estado="pendiente")),
+            models.Index(
+                fields=["proximo_intento_en"], name="notificacion_por_enviar", condition=Q(estado="pendiente")
+            ),
             models.Index(fields=["creada_en"], name="notificacion_fallida", condition=Q(estado="fallida")),
         ]
 

@@ -29,7 +29,9 @@ navegador_de_verdad = pytest.mark.browser
 
 
 def test_templates_carry_no_inline_script_nor_style() -> None:
-    paginas = [ruta for ruta in PLANTILLAS.rglob("*.html") if ruta.parent.name not in {"pdf", "correo", "correos", "exportado"}]
+    paginas = [
+        ruta for ruta in PLANTILLAS.rglob("*.html") if ruta.parent.name not in {"pdf", "correo", "correos", "exportado"}
+    ]
     prohibido = re.compile(r"""\sstyle=|\son[a-z]+=["']|<style|<script(?![^>]*(src=|type="application/json"))""")
     assert paginas
     assert [str(ruta) for ruta in paginas if prohibido.search(ruta.read_text())] == []
