@@ -19,7 +19,7 @@ from expedientes.models import AgenteAduana, Borrador, Confirmacion, Estado, Eve
 from notificaciones import enlaces
 from notificaciones.models import Enlace, Notificacion
 from notificaciones.services import despachar
-from tests.builders import crear_caso, crear_importador
+from tests.builders import cargar_catalogos, crear_caso, crear_importador
 from tests.conftest import Buzon
 
 pytestmark = pytest.mark.django_db
@@ -219,6 +219,7 @@ def test_presentar_ocho_a_la_vez_hace_un_expediente(client: Client) -> None:
 
     from django.db import connection
 
+    cargar_catalogos()  # a transactional test before this one took them away
     confirmar(client)
     borrador = Borrador.objects.get()
     llenar(client, borrador.envio)
