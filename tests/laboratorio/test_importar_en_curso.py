@@ -580,6 +580,7 @@ def test_the_template_is_filled_in_and_loads(tmp_path):
 # ── At the size of an agency, and on its pages ────────────────────────────────────────────────────
 
 
+@pytest.mark.servicios  # it takes a minute
 def test_three_hundred_cases(tmp_path):
     claves = [f"K-{i:03d}" for i in range(300)]
     estados = ["registrado", "en_inspeccion", "en_laboratorio", "resultado_emitido", "dictaminado"]
