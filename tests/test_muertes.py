@@ -184,10 +184,14 @@ def vaciar_la_cola() -> None:
 
 
 def sin_otros_en_la_base() -> bool:
-    """A server that was killed leaves its backends at work for an instant; then they undo what was not committed."""
+    """A server that was killed leaves its backends at work for an instant; then they undo what was not committed.
+
+    The connections that a living process keeps open, and PostgreSQL's own housekeeping, hold nothing up.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND state IS DISTINCT FROM 'idle'"
         )
         return bool(cursor.fetchone() == (0,))
 
