@@ -68,7 +68,7 @@ def para_la_pagina(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
         "analisis__resultados__verificaciones__verificador",
         "analisis__reversiones",
         Prefetch("bitacora", Evento.objects.select_related("actor").order_by("ocurrio_en", "n")),
-        Prefetch("adjuntos", Adjunto.objects.select_related("subido_por")),
+        Prefetch("adjuntos", Adjunto.objects.filter(reservado=False).select_related("subido_por")),
         Prefetch("partidas__informes_en_papel", InformeEnPapel.objects.select_related("plaga").order_by("id")),
     )
 

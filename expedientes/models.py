@@ -430,6 +430,8 @@ class Adjunto(models.Model):
     sha256 = models.CharField(max_length=64)
     subido_en = models.DateTimeField()
     subido_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+    # What lies behind a result is the laboratory's: shown with the case, it would tell the result before the report.
+    reservado = models.BooleanField(default=False, editable=False)
 
     objects = ConsultaAdjunto.as_manager()
 

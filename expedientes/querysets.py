@@ -55,7 +55,8 @@ class ConsultaPartida(ConsultaDelCaso):
 
 
 class ConsultaAdjunto(ConsultaDelCaso):
-    pass
+    def visibles_para(self, usuario: Usuario):
+        return super().visibles_para(usuario).filter(reservado=False)
 
 
 class ConsultaDocumento(ConsultaDelCaso):

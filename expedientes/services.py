@@ -166,7 +166,9 @@ def guardar_persona(persona: Importador | AgenteAduana) -> Any:
     )[0]
 
 
-def guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuario | None) -> Adjunto:
+def guardar_adjunto(
+    expediente: Expediente, archivo: ArchivoNuevo, actor: Usuario | None, *, reservado: bool = False
+) -> Adjunto:
     adjunto = Adjunto(
         expediente=expediente,
         nombre=archivo.nombre,
@@ -174,6 +176,7 @@ def guardar_adjunto(expediente: Expediente, archivo: ArchivoNuevo, actor: Usuari
         sha256=hashlib.sha256(archivo.contenido).hexdigest(),
         subido_en=reloj.ahora(),
         subido_por=actor,
+        reservado=reservado,
     )
     # Renamed: what the uploader calls a file never reaches the disk.
     adjunto.archivo.save(uuid.uuid4().hex, ContentFile(archivo.contenido), save=False)

@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from expedientes.models import Documento, Expediente, Pais, Partida, Plaga, Producto
+from expedientes.models import Adjunto, Documento, Expediente, Pais, Partida, Plaga, Producto
 from senasa.models import Disciplina
 
-from .querysets import ConsultaAnalisis, ConsultaInforme, ConsultaMuestra
+from .querysets import ConsultaAnalisis, ConsultaEvidencia, ConsultaInforme, ConsultaMuestra
 
 
 class EstadoMuestra(models.TextChoices):
@@ -211,6 +211,8 @@ class Informe(models.Model):
     huella = models.CharField(max_length=64, blank=True)
     reclamo_hasta = models.DateTimeField(null=True, blank=True)
     falla = models.TextField(blank=True)
+    # The one on its way, or issued; an amendment makes the next.
+    version = models.PositiveSmallIntegerField(_("versión"), default=1)
     # Issued on an early positive, the rest of its analyses cancelled.
     parcial = models.BooleanField(default=False)
     documento = models.OneToOneField(Documento, models.PROTECT, null=True, blank=True)
@@ -334,3 +336,22 @@ class Reversion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.analisis} · {self.motivo}"
+
+
+class Evidencia(models.Model):
+    """A file of the laboratory's own: the photo of a sample as it came, the gel or the plate behind a result."""
+
+    adjunto = models.OneToOneField(Adjunto, models.PROTECT, related_name="evidencia")
+    muestra = models.ForeignKey(Muestra, models.PROTECT, related_name="evidencias")
+    # Empty when it shows the sample itself.
+    resultado = models.ForeignKey(Resultado, models.PROTECT, null=True, blank=True, related_name="evidencias")
+
+    objects = ConsultaEvidencia.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("evidencia")
+        verbose_name_plural = _("evidencias")
+
+    def __str__(self) -> str:
+        return f"{self.muestra} · {self.adjunto}"

@@ -6,7 +6,7 @@ Queues put perishable cargo first, then what has waited longest.
 from __future__ import annotations
 
 from django.apps import apps
-from django.db.models import Count, Exists, OuterRef, Prefetch
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q
 
 from expedientes.querysets import ConsultaDelCaso
 from senasa.models import ROLES_DE_LABORATORIO, Usuario
@@ -59,6 +59,21 @@ class ConsultaAnalisis(ConsultaDeLaboratorio):
 
     def de_muestras_recibidas(self):
         return self.filter(muestra__estado__in=["recibida", "en_analisis"])
+
+
+class ConsultaEvidencia(ConsultaDeLaboratorio):
+    """Photos of a sample are seen by whoever sees the sample; what lies behind a result, once its report is out."""
+
+    camino = "muestra__expediente__"
+
+    def visibles_para(self, usuario: Usuario):
+        if usuario.tiene(*ROLES_DE_LABORATORIO):
+            return self.all()
+        return (
+            super()
+            .visibles_para(usuario)
+            .filter(Q(resultado=None) | Q(muestra__solicitud__informe__estado="emitido", resultado__vigente=True))
+        )
 
 
 class ConsultaInforme(ConsultaDeLaboratorio):

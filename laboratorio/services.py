@@ -18,11 +18,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from expedientes import documentos, numeros
+from expedientes.archivos import ArchivoNuevo
 from expedientes.firma import CertificadoInutil, cargar_certificado, firmar
 from expedientes.lifecycle import PARTIDA, avanzar
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Documento, Estado, Evento, Expediente, Partida, Plaga
-from expedientes.services import ronda_desde
+from expedientes.services import guardar_adjunto, ronda_desde
 from senasa import reloj, timbre
 from senasa.models import Rol, Usuario
 from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
@@ -35,6 +36,7 @@ from .models import (
     EstadoAnalisis,
     EstadoInforme,
     EstadoMuestra,
+    Evidencia,
     Informe,
     Metodo,
     Muestra,
@@ -165,6 +167,14 @@ def enviar(
             cambios={"solicitud": solicitud},
         )  # fmt: skip
     return solicitud
+
+
+def guardar_evidencia(
+    *, archivo: ArchivoNuevo, muestra: Muestra, actor: Usuario, resultado: Resultado | None = None
+) -> Evidencia:
+    """Keep a file of the laboratory's own within the caller's transaction; its act's `datos` name its sha256."""
+    adjunto = guardar_adjunto(muestra.expediente, archivo, actor, reservado=resultado is not None)
+    return Evidencia.objects.create(adjunto=adjunto, muestra=muestra, resultado=resultado)
 
 
 def _bloquear(objeto: Any) -> None:
@@ -737,7 +747,9 @@ def firmar_informe(*, informe_id: int) -> Documento | None:
     cvd, emitido_en = documentos.nuevo_cvd(), reloj.ahora()
     try:
         certificado = cargar_certificado()
-        pdf = componer_informe(informe, version=1, cvd=cvd, emitido_en=emitido_en, certificado=certificado)
+        pdf = componer_informe(
+            informe, version=informe.version, cvd=cvd, emitido_en=emitido_en, certificado=certificado
+        )
         pdf = firmar(pdf, certificado=certificado, motivo=f"Informe de ensayo {informe.numero}", lugar="Lima, Perú")
     except CertificadoInutil as error:
         _fallar(informe_id, reclamo, str(error))
@@ -765,7 +777,7 @@ def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emit
         preparado=preparado,
         tipo=Documento.Tipo.INFORME,
         numero=informe.numero,
-        version=1,
+        version=informe.version,
         expediente=informe.expediente,
         partida=partida,
         cvd=cvd,

@@ -21,6 +21,7 @@ urlpatterns = [
     path(f"{muestra}anular/", views.muestra_anular, name="muestra_anular"),
     path(f"{muestra}guardar-contramuestra/", views.muestra_guardar_contramuestra, name="muestra_guardar_contramuestra"),
     path(f"{muestra}eliminar/", views.muestra_eliminar, name="muestra_eliminar"),
+    path("laboratorio/evidencias/<int:pk>/", views.evidencia, name="evidencia"),
     path("laboratorio/analisis/", views.analisis_bandeja, name="analisis_bandeja"),
     path(f"{analisis}asignar/", views.analisis_asignar, name="analisis_asignar"),
     path(f"{analisis}iniciar/", views.analisis_iniciar, name="analisis_iniciar"),

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -23,6 +23,7 @@ from expedientes.lifecycle import PARTIDA, permite
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Evento, Expediente, Motivo, Partida
 from expedientes.plazos import semaforo
+from expedientes.vistas_publicas import bajar_adjunto
 from senasa import escrito, reloj
 from senasa.models import ROLES_DE_LABORATORIO, Rol
 from senasa.palabras import duracion
@@ -51,7 +52,7 @@ from .forms import (
     analistas,
 )
 from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion
-from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
+from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Evidencia, Informe, Muestra, Valor
 
 # A queue longer than this is not read to its end anyway: the most pressing come first.
 LARGO = 200
@@ -422,6 +423,12 @@ def _linea(evento: Evento, motivos: dict[str, str], detalle: str) -> dict[str, A
         "quien": evento.actor.firma_corta if evento.actor else evento.get_origen_display(),
         "detalle": "\n".join(str(parte) for parte in partes if parte),
     }
+
+
+@ver
+def evidencia(request: HttpRequest, pk: int) -> HttpResponse | FileResponse:
+    suyas = Evidencia.objects.visibles_para(request.user).select_related("adjunto")
+    return bajar_adjunto(get_object_or_404(suyas, pk=pk).adjunto)
 
 
 # ── The bench ─────────────────────────────────────────────────────────────────────────────────────

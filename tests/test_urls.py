@@ -13,9 +13,12 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from expedientes import borradores
+from expedientes.archivos import del_certificado
 from expedientes.models import Evento, Expediente
+from expedientes.services import guardar_adjunto
 from laboratorio.demo import CLAVE
 from laboratorio.models import Analisis
+from laboratorio.services import guardar_evidencia
 from notificaciones import enlaces
 from notificaciones.services import enlace_para
 from tests.builders import crear_caso, crear_importador
@@ -89,6 +92,8 @@ MATRIZ = {
     "muestra_guardar_contramuestra": Fila({"recepcion"}, {"recepcion"}, "muestra"),
     "muestra_eliminar": Fila({"recepcion"}, {"recepcion"}, "muestra"),
     "muestra_anular": Fila({"inspector"}, {"inspector"}, "muestra"),
+    # A photo of the sample; what lies behind a result: tests/laboratorio/test_evidencias.py.
+    "evidencia": Fila(PERSONAL, args="evidencia"),
     "analisis_bandeja": Fila({"analista"}),
     "analisis_asignar": Fila(NADIE, {"analista"}, "analisis"),
     "analisis_iniciar": Fila(NADIE, {"analista"}, "analisis"),
@@ -206,10 +211,9 @@ def mundo(certificado, tmp_path):
     analisis.save()
     cerrado = crear_caso("cerrado", importador=crear_importador(1))
     documento = cerrado.expediente.documentos.get(tipo="informe")
-    from expedientes.archivos import del_certificado
-    from expedientes.services import guardar_adjunto
-
-    adjunto = guardar_adjunto(abierto.expediente, del_certificado("cert.xml", b"<x/>"), None)
+    archivo = del_certificado("cert.xml", b"<x/>")
+    adjunto = guardar_adjunto(abierto.expediente, archivo, None)
+    evidencia = guardar_evidencia(archivo=archivo, muestra=analisis.muestra, actor=abierto.personas["recepcion"])
     enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
     borrador = borradores.crear("a@example.com")
     argumentos: dict[str, list[Any]] = {
@@ -219,6 +223,7 @@ def mundo(certificado, tmp_path):
         "adjunto": [abierto.expediente.numero, adjunto.pk],
         "documento": [documento.cvd],
         "muestra": [analisis.muestra.numero],
+        "evidencia": [evidencia.pk],
         "analisis": [analisis.pk],
         "informe": [analisis.solicitud.informe.numero],
         "token": [enlaces.token(enlace)],
