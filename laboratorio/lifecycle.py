@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from expedientes.lifecycle import TABLAS
+from expedientes.models import Expediente
 from senasa.models import Rol
 from senasa.transicion import Transicion
 
@@ -117,3 +119,8 @@ INFORME: Mapping[str, Transicion] = {
 }  # fmt: skip
 
 TABLAS.update({"muestra": MUESTRA, "analisis": ANALISIS, "informe": INFORME})
+
+
+def bloquear(objeto: Any) -> None:
+    """Take the case's lock before anything else, so that all take their locks in one order."""
+    Expediente.objects.select_for_update().get(pk=objeto.expediente_id)

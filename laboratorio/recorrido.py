@@ -16,6 +16,7 @@ from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
+from . import firmas
 from . import services as laboratorio
 from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
 
@@ -174,8 +175,8 @@ def firmar(caso: Caso) -> None:
     for informe in Informe.objects.filter(expediente=caso.expediente):
         with reloj.fijado(max(reloj.ahora(), informe.firmar_desde or reloj.ahora())):
             if informe.estado == EstadoInforme.POR_FIRMAR:
-                laboratorio.ordenar_firma(informe=informe, actor=caso.personas["director"])
-            laboratorio.firmar_informe(informe_id=informe.pk)
+                firmas.ordenar_firma(informe=informe, actor=caso.personas["director"])
+            firmas.firmar_informe(informe_id=informe.pk)
 
 
 def dictaminar(caso: Caso) -> None:

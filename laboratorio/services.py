@@ -4,12 +4,10 @@ All raise `ActoRechazado` (409 or 403) or `DatoInvalido` (back to the form) and 
 `ocurrio_en` is what the person says; None means now.
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,20 +15,18 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from expedientes import documentos, numeros
+from expedientes import numeros
 from expedientes.archivos import ArchivoNuevo
-from expedientes.firma import CertificadoInutil, cargar_certificado, firmar
 from expedientes.lifecycle import PARTIDA, avanzar
 from expedientes.lifecycle import Accion as AccionCaso
-from expedientes.models import Documento, Estado, Evento, Expediente, Partida, Plaga
+from expedientes.models import Estado, Evento, Expediente, Partida, Plaga
 from expedientes.services import guardar_adjunto, ronda_desde
-from senasa import reloj, timbre
+from senasa import reloj
 from senasa.models import Rol, Usuario
-from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
+from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
 
-from . import tasks
-from .informes import componer_informe
-from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion
+from .firmas import cerrar_si_completo
+from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion, bloquear
 from .models import (
     Analisis,
     EstadoAnalisis,
@@ -40,7 +36,6 @@ from .models import (
     Informe,
     Metodo,
     Muestra,
-    ReglaFirma,
     Requisito,
     Resultado,
     Reversion,
@@ -50,13 +45,6 @@ from .models import (
 )
 
 registro = logging.getLogger(__name__)
-
-# A worker that dies while it signs loses its claim after this long; rendering and signing take about 0.2 s, and
-# of two who sign after all only the one whose claim still stands may publish.
-RECLAMO = timedelta(seconds=20)
-# How often a failed signature is tried again by itself, for when the certificate has been put right.
-REINTENTO = timedelta(seconds=60)
-CERTIFICADO_SIRVE = "El certificado de la institución sirve"
 
 
 # ── At the post: sample and dispatch ──────────────────────────────────────────────────────────────
@@ -77,7 +65,7 @@ def tomar_muestra(
     texto: str = "",
 ) -> Muestra:
     """Take a sample of the line. `cantidad` in `unidad` (kg, g, unidades…). A seal closes one sample only."""
-    _bloquear(partida)
+    bloquear(partida)
     if partida.muestras.filter(precinto=precinto).exists():
         raise DatoInvalido({"precinto": _("Ya hay una muestra de esta partida con ese precinto.")})
     momento = ocurrio_en or reloj.ahora()
@@ -126,7 +114,7 @@ def enviar(
     texto: str = "",
 ) -> SolicitudAnalisis:
     """Send the line's taken samples to the laboratory, each for all of `ensayos` (method, pest)."""
-    _bloquear(partida)
+    bloquear(partida)
     muestras = list(partida.muestras.filter(estado=EstadoMuestra.TOMADA))
     partida.refresh_from_db()
     if partida.estado in PARTIDA[AccionCaso.ENVIAR].de and not muestras:
@@ -177,11 +165,6 @@ def guardar_evidencia(
     return Evidencia.objects.create(adjunto=adjunto, muestra=muestra, resultado=resultado)
 
 
-def _bloquear(objeto: Any) -> None:
-    """Take the case's lock before anything else, so that all take their locks in one order."""
-    Expediente.objects.select_for_update().get(pk=objeto.expediente_id)
-
-
 # ── Reception ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -220,14 +203,14 @@ def rechazar(
     *, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
 ) -> Evento:
     """Refuse a sample. † Its analyses are cancelled; with no live sample left, the line goes back to the post."""
-    _bloquear(muestra)
+    bloquear(muestra)
     return _dejar_sin_efecto(muestra, Accion.RECHAZAR, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
 
 
 @transaction.atomic
 def perder(*, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None) -> Evento:
     """Give up a sample that was lost. † As with a refused one, the line may have to be sampled again."""
-    _bloquear(muestra)
+    bloquear(muestra)
     return _dejar_sin_efecto(muestra, Accion.PERDER, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
 
 
@@ -260,7 +243,7 @@ def _seguir(solicitud: SolicitudAnalisis, *, por: str) -> None:
     """
     informe = Informe.objects.get(solicitud=solicitud)
     if solicitud.analisis.exclude(estado=EstadoAnalisis.CANCELADO).exists():
-        _cerrar_si_completo(informe)
+        cerrar_si_completo(informe)
         return
     if informe.estado in INFORME[Accion.ANULAR].de:
         avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
@@ -296,7 +279,7 @@ def cancelar(
     *, analisis: Analisis, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
 ) -> Evento:
     """Cancel an analysis that will not be finished. † Never one whose result says there is something."""
-    _bloquear(analisis)
+    bloquear(analisis)
     analisis.refresh_from_db()
     resultado = analisis.resultado
     if resultado and resultado.valor != Valor.NEGATIVO:
@@ -330,7 +313,7 @@ def emitir_parcial(
 
     It still waits for the director's signature, as everything that is not plainly negative.
     """
-    _bloquear(informe)
+    bloquear(informe)
     informe.refresh_from_db()
     if informe.estado != EstadoInforme.BORRADOR:
         raise EstadoImpide(_("El informe %(informe)s ya no está en elaboración.") % {"informe": informe})
@@ -350,7 +333,7 @@ def guardar_contramuestra(
     *, muestra: Muestra, actor: Usuario, lugar: str, ocurrio_en: datetime | None = None, texto: str = ""
 ) -> Evento:
     """Keep what is left of a sample whose report is out. `lugar`: where it lies."""
-    _bloquear(muestra)
+    bloquear(muestra)
     if Informe.objects.filter(solicitud=muestra.solicitud_id).exclude(estado=EstadoInforme.EMITIDO).exists():
         raise EstadoImpide(_("El informe de %(muestra)s aún no sale: puede hacer falta.") % {"muestra": muestra})
     return avanzar(
@@ -388,7 +371,7 @@ def asignar(*, analisis: Analisis, analista: Usuario, actor: Usuario) -> Evento:
 @transaction.atomic
 def iniciar(*, analisis: Analisis, actor: Usuario, ocurrio_en: datetime | None = None) -> Evento:
     """Start the bench work; its first start starts the sample's too."""
-    _bloquear(analisis)
+    bloquear(analisis)
     _exigir_su_analista(analisis, actor)
     muestra = Muestra.objects.get(pk=analisis.muestra_id)
     if ocurrio_en and muestra.recibida_en and ocurrio_en < muestra.recibida_en.replace(second=0, microsecond=0):
@@ -415,7 +398,7 @@ def registrar(
     texto: str = "",
 ) -> Resultado:
     """Record a result. A positive names the pest found; `lectura` is the reading with its unit (Ct 24.1…)."""
-    _bloquear(analisis)
+    bloquear(analisis)
     _exigir_su_analista(analisis, actor)
     if valor == Valor.POSITIVO and plaga is None:
         raise DatoInvalido({"plaga": _("Un resultado positivo dice qué plaga se halló.")})
@@ -447,7 +430,7 @@ def repetir(
     *, analisis: Analisis, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
 ) -> Evento:
     """Begin the test anew before there is a result: a control failed, the run was lost. †"""
-    _bloquear(analisis)
+    bloquear(analisis)
     _exigir_su_analista(analisis, actor)
     return avanzar(
         analisis, Accion.REPETIR, tabla=ANALISIS, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en,
@@ -468,7 +451,7 @@ def verificar(
 
     `visto`: the id of the result that the verifier had before his eyes; another in force by now is refused.
     """
-    _bloquear(analisis)
+    bloquear(analisis)
     evento = avanzar(analisis, Accion.VERIFICAR, tabla=ANALISIS, actor=actor, ocurrio_en=ocurrio_en, texto=texto)
     resultado = analisis.resultado
     if resultado is None:
@@ -482,7 +465,7 @@ def verificar(
     if resultado.verificaciones.count() >= analisis.metodo.verificaciones:
         avanzar(analisis, Accion.COMPLETAR, tabla=ANALISIS, actor=None, cambios={"verificado_en": evento.ocurrio_en})
         _completar_muestra(analisis)
-        _cerrar_si_completo(Informe.objects.get(solicitud=analisis.solicitud_id))
+        cerrar_si_completo(Informe.objects.get(solicitud=analisis.solicitud_id))
     return evento
 
 
@@ -542,7 +525,7 @@ def revertir(
     The result stays on record out of force; the new one will link to it and need a new verification. A
     report on its way to the signature goes back to borrador, whatever a worker is doing with it.
     """
-    _bloquear(analisis)
+    bloquear(analisis)
     informe = Informe.objects.get(solicitud=analisis.solicitud_id)
     analisis.refresh_from_db()
     exigir_reversible(analisis, informe, actor)
@@ -595,92 +578,6 @@ def _exigir_su_analista(analisis: Analisis, actor: Usuario) -> None:
         raise RolImpide(_("Este análisis es de otro analista."))
 
 
-# ── Physical closing and signature ────────────────────────────────────────────────────────────────
-
-
-def _cerrar_si_completo(informe: Informe) -> None:
-    """Cierre físico: by the system, always, when the last analysis is verified."""
-    analisis = Analisis.objects.filter(solicitud=informe.solicitud_id).exclude(estado=EstadoAnalisis.CANCELADO)
-    if informe.estado != EstadoInforme.BORRADOR or not analisis.exists():
-        return
-    if analisis.exclude(estado=EstadoAnalisis.VERIFICADO).exists():
-        return
-    avanzar(informe, Accion.CERRAR_FISICO, tabla=INFORME, actor=None, datos={"partida": informe.solicitud.partida_id})
-    regla = ReglaFirma.objects.order_by("-version").first()
-    condiciones = condiciones_de_firma_automatica(informe, regla)
-    if regla and _puede_la_maquina(condiciones):
-        avanzar(
-            informe, Accion.PROGRAMAR_FIRMA, tabla=INFORME, actor=None,
-            cambios={
-                "condiciones": condiciones,
-                "regla": regla,
-                "firmar_desde": reloj.ahora() + timedelta(minutes=regla.gracia_minutos),
-            },
-        )  # fmt: skip
-        timbre.tocar(tasks.barrer_informes)
-    else:
-        avanzar(
-            informe, Accion.DERIVAR, tabla=INFORME, actor=None, cambios={"condiciones": condiciones, "regla": regla}
-        )
-
-
-def condiciones_de_firma_automatica(informe: Informe, regla: ReglaFirma | None) -> list[dict[str, Any]]:
-    """Everything that must hold for the machine to sign, each with its answer (domain.md, section 3).
-
-    «Ever» looks at every result on record, those reverted included.
-    """
-    suyos = Analisis.objects.filter(solicitud=informe.solicitud_id)
-    resultados = Resultado.objects.filter(analisis__in=suyos)
-    vigentes = resultados.filter(vigente=True)
-    sin_verificar = suyos.exclude(estado=EstadoAnalisis.VERIFICADO).exists()
-    try:
-        certificado_sirve = bool(cargar_certificado())
-    except CertificadoInutil:
-        certificado_sirve = False
-    condiciones = (
-        ("Todos los análisis pedidos están verificados", suyos.exists() and not sin_verificar),
-        ("Todos los resultados son negativos", not vigentes.exclude(valor=Valor.NEGATIVO).exists()),
-        ("Ningún resultado fue nunca positivo ni indeterminado", not resultados.exclude(valor=Valor.NEGATIVO).exists()),
-        (CERTIFICADO_SIRVE, certificado_sirve),
-        ("La regla de firma automática está activa", bool(regla and regla.activa)),
-    )
-    return [{"condicion": texto, "cumple": bool(cumple)} for texto, cumple in condiciones]
-
-
-def _puede_la_maquina(condiciones: list[dict[str, Any]]) -> bool:
-    """Whether the machine may sign. A bad certificate alone does not send a report to the director: it waits in
-    firma_fallida, and the machine signs as soon as the certificate is good."""
-    return all(condicion["cumple"] for condicion in condiciones if condicion["condicion"] != CERTIFICADO_SIRVE)
-
-
-def retener(*, informe: Informe, actor: Usuario, texto: str = "") -> Evento:
-    """Keep the machine from signing during the grace time: the director will see to it."""
-    return avanzar(informe, Accion.RETENER, tabla=INFORME, actor=actor, texto=texto, cambios={"firmar_desde": None})
-
-
-@transaction.atomic
-def ordenar_firma(*, informe: Informe, actor: Usuario) -> None:
-    """The director authorises a report, or tries a failed signature again; a worker signs at once."""
-    _reclamar(informe, actor=actor)
-    timbre.tocar(tasks.barrer_informes)
-
-
-def _huella(informe: Informe) -> str:
-    """Fingerprint of what the report would say: every analysis, its result in force, its verifications."""
-    filas = [
-        [
-            analisis.pk,
-            analisis.estado,
-            [
-                [resultado.pk, resultado.valor, sorted(resultado.verificaciones.values_list("pk", flat=True))]
-                for resultado in analisis.resultados.filter(vigente=True)
-            ],
-        ]
-        for analisis in Analisis.objects.filter(solicitud=informe.solicitud_id).order_by("pk")
-    ]
-    return hashlib.sha256(json.dumps(filas).encode()).hexdigest()
-
-
 @transaction.atomic
 def devolver(
     *,
@@ -692,7 +589,7 @@ def devolver(
     ocurrio_en: datetime | None = None,
 ) -> Evento:
     """Give a report back instead of signing it. † `analisis`: those to be done again, each verified anew."""
-    _bloquear(informe)
+    bloquear(informe)
     if not analisis:
         raise DatoInvalido({"analisis": _("Marque qué análisis hay que volver a hacer.")})
     dicho: dict[str, Any] = {"actor": actor, "motivo": motivo, "texto": texto, "ocurrio_en": ocurrio_en}
@@ -700,134 +597,3 @@ def devolver(
     for uno in analisis:
         _volver_a_la_mesa(uno, Accion.DEVOLVER, **dicho)
     return evento
-
-
-def _reclamar(informe: Informe, *, actor: Usuario | None) -> None:
-    _bloquear(informe)
-    avanzar(
-        informe, Accion.FIRMAR, tabla=INFORME, actor=actor,
-        cambios={
-            "autoriza": actor or informe.autoriza,
-            "huella": _huella(informe),
-            "reclamo_hasta": None,
-            "falla": "",
-        },
-    )  # fmt: skip
-
-
-def firmar_informe(*, informe_id: int) -> Documento | None:
-    """Render, sign and publish one report that is ready for it; None when it was not, or could not be.
-
-    Three steps: a short transaction claims it; the PDF is made and signed outside any transaction; a second
-    short transaction checks that nothing moved meanwhile, stores it and emits. An unsigned report never leaves.
-    """
-    with transaction.atomic():
-        informe = Informe.objects.select_related("solicitud").get(pk=informe_id)
-        _bloquear(informe)
-        informe.refresh_from_db()
-        ahora = reloj.ahora()
-        espera = {
-            EstadoInforme.EN_GRACIA: informe.firmar_desde is None or informe.firmar_desde > ahora,
-            EstadoInforme.FIRMA_FALLIDA: ahora - informe.estado_desde < REINTENTO,
-            EstadoInforme.FIRMANDO: informe.reclamo_hasta is not None and informe.reclamo_hasta > ahora,
-        }
-        if espera.get(EstadoInforme(informe.estado), True):
-            return None
-        if informe.estado != EstadoInforme.FIRMANDO:
-            condiciones = condiciones_de_firma_automatica(informe, ReglaFirma.objects.order_by("-version").first())
-            # What a person authorised needs no rule; what a machine would sign is looked at anew each time.
-            if informe.autoriza_id is None and not _puede_la_maquina(condiciones):
-                avanzar(informe, Accion.DERIVAR, tabla=INFORME, actor=None, cambios={"condiciones": condiciones})
-                return None
-            _reclamar(informe, actor=None)
-        informe.reclamo_hasta = ahora + RECLAMO
-        informe.save(update_fields=["reclamo_hasta"])
-        huella, reclamo = informe.huella, informe.reclamo_hasta
-
-    cvd, emitido_en = documentos.nuevo_cvd(), reloj.ahora()
-    try:
-        certificado = cargar_certificado()
-        pdf = componer_informe(
-            informe, version=informe.version, cvd=cvd, emitido_en=emitido_en, certificado=certificado
-        )
-        pdf = firmar(pdf, certificado=certificado, motivo=f"Informe de ensayo {informe.numero}", lugar="Lima, Perú")
-    except CertificadoInutil as error:
-        _fallar(informe_id, reclamo, str(error))
-        return None
-    except Exception:
-        registro.exception("no se pudo componer el informe %s", informe.numero)
-        _fallar(informe_id, reclamo, str(_("No se pudo componer el PDF del informe: avise al administrador.")))
-        return None
-    preparado = documentos.preparar(pdf)
-    with transaction.atomic():
-        _bloquear(informe)
-        informe = Informe.objects.select_related("solicitud__partida", "expediente").get(pk=informe_id)
-        mio = informe.estado == EstadoInforme.FIRMANDO and informe.reclamo_hasta == reclamo
-        if not mio or informe.huella != huella or _huella(informe) != huella:
-            registro.info("el informe %s cambió mientras se firmaba: se descarta el PDF", informe.numero)
-            return None
-        return _emitir(informe, preparado=preparado, cvd=cvd, emitido_en=emitido_en)
-
-
-def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emitido_en: datetime) -> Documento:
-    partida = informe.solicitud.partida
-    vigentes = Resultado.objects.filter(analisis__solicitud=informe.solicitud_id, vigente=True).select_related("plaga")
-    valores = {resultado.valor for resultado in vigentes}
-    documento = documentos.publicar_documento(
-        preparado=preparado,
-        tipo=Documento.Tipo.INFORME,
-        numero=informe.numero,
-        version=informe.version,
-        expediente=informe.expediente,
-        partida=partida,
-        cvd=cvd,
-        firma=Documento.Firma.DIRECTOR if informe.autoriza_id else Documento.Firma.AUTOMATICA,
-        regla_version=None if informe.autoriza_id or not informe.regla else informe.regla.version,
-        emitido_en=emitido_en,
-        conclusion=next(v for v in (Valor.POSITIVO, Valor.INDETERMINADO, Valor.NEGATIVO) if v in valores),
-        impide_ingreso=any(
-            resultado.valor == Valor.POSITIVO and resultado.plaga and resultado.plaga.cuarentenaria
-            for resultado in vigentes
-        ),
-    )
-    avanzar(
-        informe, Accion.EMITIR, tabla=INFORME, actor=None, datos={"sha256": preparado.sha256, "firma": documento.firma},
-        cambios={"documento": documento, "reclamo_hasta": None},
-    )  # fmt: skip
-    abiertos = Informe.objects.filter(solicitud__partida=partida)
-    abiertos = abiertos.exclude(estado__in=[EstadoInforme.EMITIDO, EstadoInforme.ANULADO])
-    if not abiertos.exists() and partida.estado == Estado.EN_LABORATORIO:
-        avanzar(
-            partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None,
-            datos={"informe": informe.numero, "firma": documento.firma},
-        )  # fmt: skip
-    return documento
-
-
-@transaction.atomic
-def _fallar(informe_id: int, reclamo: datetime, falla: str) -> None:
-    informe = Informe.objects.get(pk=informe_id)
-    _bloquear(informe)
-    informe.refresh_from_db()
-    if informe.estado == EstadoInforme.FIRMANDO and informe.reclamo_hasta == reclamo:
-        avanzar(
-            informe, Accion.FALLAR, tabla=INFORME, actor=None, texto=falla,
-            cambios={"falla": falla, "reclamo_hasta": None},
-        )  # fmt: skip
-
-
-def barrer_informes() -> int:
-    """Sign whatever is ready: grace times that ended, orders of the director, claims of dead workers, failures."""
-    ahora = reloj.ahora()
-    listos = Informe.objects.filter(
-        Q(estado=EstadoInforme.EN_GRACIA, firmar_desde__lte=ahora)
-        | Q(estado=EstadoInforme.FIRMANDO) & (Q(reclamo_hasta=None) | Q(reclamo_hasta__lte=ahora))
-        | Q(estado=EstadoInforme.FIRMA_FALLIDA, estado_desde__lte=ahora - REINTENTO)
-    )
-    firmados = 0
-    for pk in listos.order_by("estado_desde").values_list("pk", flat=True)[:50]:
-        try:
-            firmados += firmar_informe(informe_id=pk) is not None
-        except ActoRechazado:
-            registro.info("otro acto se adelantó a la firma del informe %s", pk)
-    return firmados

@@ -5,6 +5,6 @@ from celery import shared_task
 
 @shared_task(name="laboratorio.tasks.barrer_informes", expires=30)
 def barrer_informes() -> None:
-    from . import services
+    from . import firmas
 
-    services.barrer_informes()
+    firmas.barrer_informes()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import views, vistas_firmas
 
 partida = "expedientes/<str:numero>/partidas/<int:orden>/"
 muestra = "laboratorio/muestras/<str:numero>/"
@@ -32,10 +32,10 @@ urlpatterns = [
     path(f"{analisis}cancelar/", views.analisis_cancelar, name="analisis_cancelar"),
     path("laboratorio/verificacion/", views.verificacion, name="verificacion"),
     path("laboratorio/verificacion/varios/", views.verificar_varios, name="verificar_varios"),
-    path("laboratorio/firmas/", views.firmas, name="firmas"),
+    path("laboratorio/firmas/", vistas_firmas.firmas, name="firmas"),
     path(informe, views.informe, name="informe"),
-    path(f"{informe}firmar/", views.informe_firmar, name="informe_firmar"),
+    path(f"{informe}firmar/", vistas_firmas.informe_firmar, name="informe_firmar"),
     path(f"{informe}devolver/", views.informe_devolver, name="informe_devolver"),
     path(f"{informe}parcial/", views.informe_parcial, name="informe_parcial"),
-    path(f"{informe}retener/", views.informe_retener, name="informe_retener"),
+    path(f"{informe}retener/", vistas_firmas.informe_retener, name="informe_retener"),
 ]

@@ -62,7 +62,7 @@ ver = require_safe
 formulario = require_http_methods(["GET", "HEAD", "POST"])
 
 
-def _con_semaforo(filas: QuerySet, partida: Callable[[Any], Partida]) -> list[Any]:
+def con_semaforo(filas: QuerySet, partida: Callable[[Any], Partida]) -> list[Any]:
     """The first rows of a queue, each with how its line stands against its deadline."""
     lista, ahora = list(filas[:LARGO]), reloj.ahora()
     for fila in lista:
@@ -163,11 +163,11 @@ def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpRespons
 def recepcion(request: HttpRequest) -> HttpResponse:
     analisis = Analisis.objects.visibles_para(request.user).de_muestras_recibidas().en_cola()
     contexto = {
-        "muestras": _con_semaforo(
+        "muestras": con_semaforo(
             Muestra.objects.visibles_para(request.user).por_recibir(), lambda muestra: muestra.partida
         ),
-        "pendientes": _con_semaforo(analisis.filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra),
-        "asignados": _con_semaforo(analisis.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
+        "pendientes": con_semaforo(analisis.filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra),
+        "asignados": con_semaforo(analisis.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
         "analistas": analistas(),
         "largo": LARGO,
     }
@@ -441,12 +441,12 @@ def analisis_bandeja(request: HttpRequest) -> HttpResponse:
     mios = todos.filter(analista=request.user)
     hechos = mios.filter(estado__in=[EstadoAnalisis.REGISTRADO, EstadoAnalisis.VERIFICADO])
     contexto = {
-        "en_proceso": _con_semaforo(mios.filter(estado=EstadoAnalisis.EN_PROCESO), _de_la_muestra),
-        "asignados": _con_semaforo(mios.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
-        "por_tomar": _con_semaforo(
+        "en_proceso": con_semaforo(mios.filter(estado=EstadoAnalisis.EN_PROCESO), _de_la_muestra),
+        "asignados": con_semaforo(mios.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
+        "por_tomar": con_semaforo(
             todos.de_muestras_recibidas().filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra
         ),
-        "sin_firma": _con_semaforo(hechos.exclude(solicitud__informe__estado=EstadoInforme.EMITIDO), _de_la_muestra),
+        "sin_firma": con_semaforo(hechos.exclude(solicitud__informe__estado=EstadoInforme.EMITIDO), _de_la_muestra),
         "largo": LARGO,
     }
     return render(request, "laboratorio/analisis.html", contexto)
@@ -565,7 +565,7 @@ def verificacion(request: HttpRequest) -> HttpResponse:
     aparte: list[Any] = []
     negativos: list[Any] = []
     ajenos: list[Any] = []
-    for analisis in _con_semaforo(registrados, _de_la_muestra):
+    for analisis in con_semaforo(registrados, _de_la_muestra):
         analisis.actual = next(iter(analisis.vigentes), None)
         if analisis.actual is None:
             continue
@@ -618,29 +618,7 @@ def verificar_varios(request: HttpRequest) -> HttpResponse:
 # ── Signature ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@ver
-@con_rol(Rol.DIRECTOR)
-def firmas(request: HttpRequest) -> HttpResponse:
-    informes = Informe.objects.visibles_para(request.user).en_cola()
-
-    def en(*estados: str) -> list[Any]:
-        filas = informes.filter(estado__in=estados)
-        return _con_semaforo(filas, lambda informe: informe.solicitud.partida)
-
-    por_firmar = en(EstadoInforme.POR_FIRMAR)
-    _poner_retencion(por_firmar)
-    contexto = {
-        "por_firmar": por_firmar,
-        "fallidas": en(EstadoInforme.FIRMA_FALLIDA),
-        "firmando": en(EstadoInforme.FIRMANDO),
-        "en_gracia": sorted(en(EstadoInforme.EN_GRACIA), key=lambda informe: informe.firmar_desde),
-        "emitidos": informes.filter(estado=EstadoInforme.EMITIDO).order_by("-estado_desde")[:RECIENTES],
-        "largo": LARGO,
-    }
-    return render(request, "laboratorio/firmas.html", contexto)
-
-
-def _poner_retencion(informes: list[Any]) -> None:
+def poner_retencion(informes: list[Any]) -> None:
     """Give each report `retencion`: the act that holds it for the director, when somebody did."""
     eventos = Evento.objects.filter(
         objeto="informe", objeto_id__in=[informe.pk for informe in informes], accion=Accion.RETENER
@@ -651,7 +629,7 @@ def _poner_retencion(informes: list[Any]) -> None:
         informe.retencion = evento if evento and evento.ocurrio_en >= informe.estado_desde else None
 
 
-def _informe(request: HttpRequest, numero: str) -> Any:
+def informe_visible(request: HttpRequest, numero: str) -> Any:
     return get_object_or_404(
         Informe.objects.visibles_para(request.user).en_cola().select_related("expediente__importador"), numero=numero
     )
@@ -661,8 +639,8 @@ def _informe(request: HttpRequest, numero: str) -> Any:
 @con_rol(*sorted(ROLES_DE_LABORATORIO))
 def informe(request: HttpRequest, numero: str) -> HttpResponse:
     """The report as the laboratory sees it; everybody else knows the issued document alone."""
-    informe = _informe(request, numero)
-    _poner_retencion([informe])
+    informe = informe_visible(request, numero)
+    poner_retencion([informe])
     partida = informe.solicitud.partida
     analisis = list(informe.solicitud.analisis.con_historia())
     contexto = {
@@ -690,7 +668,7 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
 @formulario
 @con_rol(Rol.DIRECTOR)
 def informe_devolver(request: HttpRequest, numero: str) -> HttpResponse:
-    informe = _informe(request, numero)
+    informe = informe_visible(request, numero)
     return atender(
         request,
         objeto=informe,
@@ -754,7 +732,7 @@ def analisis_cancelar(request: HttpRequest, pk: int) -> HttpResponse:
 @con_rol(Rol.DIRECTOR)
 def informe_parcial(request: HttpRequest, numero: str) -> HttpResponse:
     """On an early positive, the director does not wait for the rest."""
-    informe = _informe(request, numero)
+    informe = informe_visible(request, numero)
     primero = informe.solicitud.analisis.filter(estado__in=ANALISIS[Accion.CANCELAR].de).first()
     if primero is None:
         mensaje = _("%(informe)s ya no tiene análisis por cancelar.") % {"informe": informe}
@@ -774,52 +752,6 @@ def informe_parcial(request: HttpRequest, numero: str) -> HttpResponse:
             _("Cancela los análisis que faltan: el informe sale con el positivo ya verificado."),
             _("Queda por firmar: lo firma usted en el paso siguiente."),
         ],
-        volver=reverse("informe", args=[numero]),
-        plantilla="laboratorio/acto.html",
-    )
-
-
-@formulario
-@con_rol(Rol.DIRECTOR)
-def informe_firmar(request: HttpRequest, numero: str) -> HttpResponse:
-    informe = _informe(request, numero)
-    return atender(
-        request,
-        objeto=informe,
-        accion=Accion.FIRMAR,
-        tabla=INFORME,
-        formulario=FormularioSinDatos,
-        hacer=partial(services.ordenar_firma, informe=informe, actor=request.user),
-        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
-        volver=reverse("informe", args=[numero]),
-        plantilla="laboratorio/firmar.html",
-        titulo=_("Firmar %(informe)s") % {"informe": informe},
-        contexto={
-            "informe": informe,
-            "analisis": informe.solicitud.analisis.con_historia(),
-            "que_hara": [
-                _("Usted autoriza el informe; el sistema compone el PDF y lo firma en segundos."),
-                _("Firmado, la partida pasa al inspector y se avisa al importador."),
-                _("Si el certificado no sirve, nada sale: queda en «firma fallida» con su causa."),
-            ],
-        },
-        decide=True,
-    )
-
-
-@require_POST
-def informe_retener(request: HttpRequest, numero: str) -> HttpResponse:
-    """During the grace time, analyst or verifier keeps the machine from signing."""
-    informe = _informe(request, numero)
-    return atender(
-        request,
-        objeto=informe,
-        accion=Accion.RETENER,
-        tabla=INFORME,
-        formulario=FormularioRetener,
-        hacer=partial(services.retener, informe=informe, actor=request.user),
-        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
-        que_hara=[_("El sistema ya no lo firmará: queda en la cola del director, con lo que usted escriba.")],
         volver=reverse("informe", args=[numero]),
         plantilla="laboratorio/acto.html",
     )

@@ -25,6 +25,7 @@ from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import ORDEN_DE_PARTIDAS, TERMINADOS, Dictamen, Documento, Estado, Evento, Medida, Partida
 from expedientes.plazos import suspensiones
+from laboratorio import firmas
 from laboratorio import services as laboratorio
 from laboratorio.models import (
     Analisis,
@@ -210,7 +211,7 @@ class Vidas(RuleBasedStateMachine):
         """The machine does what is due."""
         self.ahora += timedelta(hours=horas)
         with reloj.fijado(self.ahora):
-            laboratorio.barrer_informes()
+            firmas.barrer_informes()
             casos.barrer_rivs()
             incidencias.recordar_observaciones()
             casos.cerrar_listos()
@@ -393,10 +394,10 @@ class Vidas(RuleBasedStateMachine):
         )  # fmt: skip
 
     def hacer_retener(self, informe: Any, actor: Any, _suerte: Random) -> None:
-        laboratorio.retener(informe=informe, actor=actor, texto="x")
+        firmas.retener(informe=informe, actor=actor, texto="x")
 
     def hacer_firmar(self, informe: Any, actor: Any, _suerte: Random) -> None:
-        laboratorio.ordenar_firma(informe=informe, actor=actor)
+        firmas.ordenar_firma(informe=informe, actor=actor)
 
     # ── What must hold after every step ───────────────────────────────────────────────────────────
 

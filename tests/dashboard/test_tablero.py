@@ -220,14 +220,14 @@ def test_los_botones_dicen_lo_que_permite_el_ciclo():
 def test_el_acto_de_una_partida_lista_aunque_otra_siga_en_el_laboratorio(client):
     caso = crear_caso("con_resultado", partidas=2)
     primera = caso.expediente.partidas.get(orden=1)
-    from laboratorio import services
+    from laboratorio import firmas, services
     from laboratorio.models import Analisis, Informe
 
     for analisis in Analisis.objects.filter(muestra__partida=primera):
         services.verificar(analisis=analisis, actor=personas()["verificador"])
     informe = Informe.objects.get(solicitud__partida=primera)
     with reloj.fijado(reloj.ahora() + timedelta(hours=1)):
-        services.firmar_informe(informe_id=informe.pk)
+        firmas.firmar_informe(informe_id=informe.pk)
     entrar(client, "inspector")
     (una,) = client.get("/tablero/").context["filas"]
     assert (una.etapa, una.acto.accion, "partida 1 de 2" in una.notas) == ("En laboratorio", "dictaminar", True)

@@ -16,6 +16,7 @@ from expedientes.archivos import ArchivoNuevo
 from expedientes.lifecycle import PARTIDA, permite
 from expedientes.models import AgenteAduana, Dictamen, Documento, Estado, Evento, Expediente, Medida
 from expedientes.plazos import suspensiones
+from laboratorio import firmas
 from laboratorio import services as laboratorio
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from laboratorio.recorrido import Caso
@@ -232,7 +233,7 @@ def test_desistir_suelta_el_trabajo_del_laboratorio(certificado: Any) -> None:
     informe = Informe.objects.get()
     assert (estado(caso), informe.estado) == (Estado.DESISTIDO, EstadoInforme.ANULADO)
     with reloj.fijado(timezone.now() + timedelta(hours=2)):
-        assert (laboratorio.firmar_informe(informe_id=informe.pk), laboratorio.barrer_informes()) == (None, 0)
+        assert (firmas.firmar_informe(informe_id=informe.pk), firmas.barrer_informes()) == (None, 0)
     assert not Documento.objects.exists()
     assert avisos(caso)[-1] == "desistido"
     assert Enlace.objects.get().vence_en is not None
@@ -358,8 +359,8 @@ def test_informe_parcial_sobre_un_positivo_temprano(con_positivo_temprano: Caso,
     pagina = client.get(reverse("expediente", args=[caso.expediente.numero])).content.decode()
     assert "ancelado" not in pagina
     assert "nforme en emisión" in pagina
-    laboratorio.ordenar_firma(informe=informe, actor=director)
-    documento = laboratorio.firmar_informe(informe_id=informe.pk)
+    firmas.ordenar_firma(informe=informe, actor=director)
+    documento = firmas.firmar_informe(informe_id=informe.pk)
     assert documento is not None
     assert (documento.conclusion, estado(caso)) == ("positivo", Estado.RESULTADO_EMITIDO)
 

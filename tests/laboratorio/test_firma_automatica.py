@@ -7,7 +7,7 @@ from django.core.files.storage import storages
 from django.urls import reverse
 
 from expedientes.models import Documento, Estado, Evento
-from laboratorio import services
+from laboratorio import firmas, services
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, Informe, ReglaFirma
 from senasa import reloj
 from senasa.transicion import EstadoImpide, RolImpide
@@ -25,7 +25,7 @@ def informe_de(caso):
 
 def firmar_ahora(informe, mas=timedelta(0)):
     with reloj.fijado(reloj.ahora() + mas):
-        services.barrer_informes()
+        firmas.barrer_informes()
     informe.refresh_from_db()
     return informe
 
@@ -39,13 +39,13 @@ def test_all_negative_is_signed_by_the_machine_after_the_grace_time(certificado)
     cierre = Evento.objects.get(objeto="informe", accion="programar_firma").ocurrio_en
     assert informe.firmar_desde == pytest.approx(cierre + timedelta(minutes=30), abs=timedelta(seconds=5))
     with reloj.fijado(informe.firmar_desde - timedelta(seconds=1)):
-        assert services.firmar_informe(informe_id=informe.pk) is None
+        assert firmas.firmar_informe(informe_id=informe.pk) is None
     with reloj.fijado(informe.firmar_desde):
-        documento = services.firmar_informe(informe_id=informe.pk)
+        documento = firmas.firmar_informe(informe_id=informe.pk)
     assert (documento.firma, documento.regla_version, documento.conclusion) == ("automatica", 1, "negativo")
     assert no_cumple(informe) == []
     assert len(informe.condiciones) >= 5
-    assert services.firmar_informe(informe_id=informe.pk) is None
+    assert firmas.firmar_informe(informe_id=informe.pk) is None
     assert Documento.objects.count() == 1
 
 
@@ -117,7 +117,7 @@ def test_without_a_certificate_nothing_leaves_and_a_good_one_heals(
 def test_a_failed_signature_heals_by_itself(certificado, gente, settings):
     informe, bueno = informe_de(crear_caso("verificado", valor="positivo")), settings.FIRMA_CLAVE
     settings.FIRMA_CLAVE = "otra"
-    services.ordenar_firma(informe=informe, actor=gente["director"])
+    firmas.ordenar_firma(informe=informe, actor=gente["director"])
     assert firmar_ahora(informe).estado == EstadoInforme.FIRMA_FALLIDA
     settings.FIRMA_CLAVE = bueno
     assert firmar_ahora(informe).estado == EstadoInforme.FIRMA_FALLIDA  # not at once: every minute
@@ -170,6 +170,6 @@ def test_signing_asks_again_who_it_is(certificado, client, gente):
 def test_ordenar_firma_belongs_to_the_director(certificado, gente):
     informe = informe_de(crear_caso("con_resultado"))
     with pytest.raises(EstadoImpide):
-        services.ordenar_firma(informe=informe, actor=gente["director"])
+        firmas.ordenar_firma(informe=informe, actor=gente["director"])
     with pytest.raises((RolImpide, EstadoImpide)):
-        services.ordenar_firma(informe=informe, actor=gente["verificador"])
+        firmas.ordenar_firma(informe=informe, actor=gente["verificador"])

@@ -20,7 +20,7 @@ from expedientes import services as casos
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, trayendo
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Importador, InformeEnPapel
 from expedientes.seguimiento import contar
-from laboratorio import libro
+from laboratorio import firmas, libro
 from laboratorio import services as lab
 from laboratorio.models import Analisis, Informe, Muestra
 from notificaciones.models import Enlace, Notificacion
@@ -249,8 +249,8 @@ def test_from_en_laboratorio_to_closure_by_the_normal_acts(tmp_path, certificado
     lab.registrar(analisis=analisis, actor=gente["analista"], valor="positivo", plaga=analisis.plaga)
     lab.verificar(analisis=analisis, actor=gente["verificador"])
     reporte = Informe.objects.get()
-    lab.ordenar_firma(informe=reporte, actor=gente["director"])
-    assert lab.firmar_informe(informe_id=reporte.pk) is not None
+    firmas.ordenar_firma(informe=reporte, actor=gente["director"])
+    assert firmas.firmar_informe(informe_id=reporte.pk) is not None
     linea = Expediente.objects.get().partidas.get()
     casos.dictaminar(partida=linea, actor=gente["inspector"], decision="rechazo", fundamento="Positivo.")
     casos.barrer_rivs()

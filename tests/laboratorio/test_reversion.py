@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from expedientes import bitacora
 from expedientes.models import Documento
-from laboratorio import services
+from laboratorio import firmas, services
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Resultado, Reversion
 from senasa import reloj
 from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
@@ -62,7 +62,7 @@ def test_revertir_in_grace_takes_the_report_back_to_borrador(gente, certificado)
     informe.refresh_from_db()
     assert (informe.estado, informe.firmar_desde, informe.condiciones) == (EstadoInforme.BORRADOR, None, [])
     assert caso.expediente.muestras.get().estado == EstadoMuestra.EN_ANALISIS
-    assert services.firmar_informe(informe_id=informe.pk) is None
+    assert firmas.firmar_informe(informe_id=informe.pk) is None
 
 
 @pytest.mark.django_db
@@ -116,7 +116,7 @@ def test_revertir_against_sign_one_wins(certificado):
             return services.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
 
         def firmar(informe=informe):
-            return services.firmar_informe(informe_id=informe.pk)
+            return firmas.firmar_informe(informe_id=informe.pk)
 
         hilos = [threading.Thread(target=correr, args=par) for par in (("revertir", revertir), ("firmar", firmar))]
         for hilo in hilos:
