@@ -127,6 +127,12 @@ def revisar(nombre: str, contenido: bytes) -> ArchivoNuevo:
     return ArchivoNuevo(limpiar_nombre(nombre, dicho["tipo"]), dicho["tipo"], limpio or contenido, _sha256(contenido))
 
 
+def codigo_que_lleva(contenido: bytes) -> str:
+    """The verification code in a PDF's metadata, read where a hostile file does no harm; "" when it carries none."""
+    dicho, _nada = _examinar("CVD", contenido)
+    return dicho.get("cvd", "")
+
+
 def ya_revisado(nombre: str, tipo: str, contenido: bytes, recibido: str) -> ArchivoNuevo:
     """A file that `revisar` let pass, and that has waited in our own store since."""
     return ArchivoNuevo(nombre, tipo, contenido, recibido)

@@ -14,10 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
-import pikepdf
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
@@ -26,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from senasa.respaldo import ArchivoDeFila
 
+from .archivos import codigo_que_lleva
 from .firma import firma_integra
 from .models import Documento, Expediente, Partida
 
@@ -215,9 +214,5 @@ def verificar_archivo(contenido: bytes) -> tuple[Veredicto, Documento | None]:
 
 def _documento_que_dice_ser(contenido: bytes) -> Documento | None:
     """The document whose code stands in the file's metadata, if any."""
-    try:
-        with pikepdf.open(BytesIO(contenido)) as pdf:
-            cvd = str(pdf.docinfo.get("/Keywords", ""))
-    except Exception:  # whatever a parser says of bytes that strangers send
-        return None
+    cvd = codigo_que_lleva(contenido) if contenido.startswith(b"%PDF") else ""
     return Documento.objects.filter(cvd=normalizar_cvd(cvd)).first() if cvd else None

@@ -1,8 +1,9 @@
-"""Opens one file that a stranger sent, in a process of its own: `python examen.py PDF|JPEG|PNG|WEBP < file`.
+"""Opens one file that a stranger sent, in a process of its own: `python examen.py PDF|JPEG|PNG|WEBP|CVD < file`.
 
 Parsers of PDF and images are where hostile files do their work: they loop, fill the memory, crash. So the web
 process never runs them on an upload; `archivos.py` starts this file, which bounds itself first and knows neither
 Django nor a key. It writes one line of JSON, then, for an image, the image to keep. `motivo` is why it was refused.
+CVD asks of a PDF, whatever its health, for the code that it carries.
 """
 
 import json
@@ -47,6 +48,8 @@ def acotar() -> None:
 
 def examinar(clase: str, contenido: bytes) -> tuple[dict[str, Any], bytes]:
     try:
+        if clase == "CVD":
+            return _leer_cvd(contenido), b""
         # A file that is also a ZIP: whoever unpacks it finds something that nobody looked at.
         if zipfile.is_zipfile(BytesIO(contenido)):
             raise Rechazo("pegado")
@@ -68,16 +71,7 @@ def _examinar_pdf(contenido: bytes) -> tuple[dict[str, Any], bytes]:
     The bytes are kept as they came, as rewriting would break a digital signature. One protected against changes
     only, which opens without a password, is taken: all that follows looks at it decrypted.
     """
-    import pikepdf
-
-    pikepdf.settings.set_qpdf_limits(
-        flate_max_memory=MAX_FLUJO,
-        png_max_memory=MAX_FLUJO,
-        tiff_max_memory=MAX_FLUJO,
-        run_length_max_memory=MAX_FLUJO,
-        parser_max_nesting=100,
-        max_stream_filters=4,
-    )
+    pikepdf = _pikepdf_acotado()
     _cuerpo, fin, cola = contenido.rpartition(b"%%EOF")
     if not fin:
         raise Rechazo("danado")
@@ -102,6 +96,26 @@ def _examinar_pdf(contenido: bytes) -> tuple[dict[str, Any], bytes]:
     except pikepdf.PasswordError as error:
         raise Rechazo("clave") from error
     return {"tipo": "application/pdf"}, b""
+
+
+def _pikepdf_acotado() -> Any:
+    import pikepdf
+
+    pikepdf.settings.set_qpdf_limits(
+        flate_max_memory=MAX_FLUJO,
+        png_max_memory=MAX_FLUJO,
+        tiff_max_memory=MAX_FLUJO,
+        run_length_max_memory=MAX_FLUJO,
+        parser_max_nesting=100,
+        max_stream_filters=4,
+    )
+    return pikepdf
+
+
+def _leer_cvd(contenido: bytes) -> dict[str, Any]:
+    """The code in the metadata of one of our documents, also of one that was changed, saved anew or cut short."""
+    with _pikepdf_acotado().open(BytesIO(contenido)) as pdf:
+        return {"cvd": str(pdf.docinfo.get("/Keywords", ""))[:40]}
 
 
 def _objetos(pdf: Any) -> Iterator[Any]:

@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -748,6 +750,26 @@ class FormularioVerificar(forms.Form):
         max_length=40,
         widget=forms.TextInput(attrs={"autocapitalize": "characters", "autocomplete": "off", "spellcheck": "false"}),
     )
+
+
+class FormularioVerificarArchivo(forms.Form):
+    """Any file at all: what is not a PDF is simply not ours."""
+
+    archivo = forms.FileField(
+        label=_("Archivo PDF"),
+        help_text=_("El que le entregaron o descargó. Se compara y no se guarda."),
+        widget=forms.FileInput(attrs={"accept": "application/pdf"}),
+        error_messages={"required": _("Elija el archivo."), "empty": _("El archivo está vacío.")},
+    )
+
+    def clean_archivo(self) -> UploadedFile:
+        archivo: UploadedFile = self.cleaned_data["archivo"]
+        if (archivo.size or 0) > settings.ARCHIVO_MAX_MB * 1024**2:
+            raise ValidationError(
+                _("El archivo pesa más de %(tope)s MB: ninguno de nuestros documentos pesa tanto.")
+                % {"tope": settings.ARCHIVO_MAX_MB}
+            )
+        return archivo
 
 
 def impiden_ingreso(informes: Sequence[Documento]) -> list[Documento]:

@@ -14,6 +14,7 @@ TASAS = {
     "codigo": "40/h/ip",
     "solicitud": "900/h/ip",
     "archivos": "120/h/ip",
+    "verificar": "60/h/ip",  # files to be told whether they are ours
     "presentar": "120/h/ip",
     "acto": "120/h/ip",
     "planilla": "60/h/ip",

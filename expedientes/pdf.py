@@ -29,6 +29,6 @@ def qr(texto: str) -> SafeString:
 
 
 def componer(plantilla: str, contexto: dict[str, Any]) -> bytes:
-    """Render `plantilla` to an unsigned PDF."""
+    """Render `plantilla` to an unsigned PDF to be kept for good: PDF/A-3a, fonts inside, tagged for a screen reader."""
     html = render_to_string(plantilla, contexto)
-    return HTML(string=html, url_fetcher=NadaDeFuera()).write_pdf()
+    return HTML(string=html, url_fetcher=NadaDeFuera()).write_pdf(pdf_variant="pdf/a-3a")

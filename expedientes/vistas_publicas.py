@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import logging
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.forms import Form
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from notificaciones import enlaces
 from notificaciones.models import Enlace
 
 from . import documentos, forms, seguimiento
-from .archivos import EXTENSIONES
+from .archivos import EXTENSIONES, limpiar_nombre
 from .limites import demasiadas
 from .models import Adjunto, Borrador, Documento, Expediente
 from .vistas_solicitar import abrir_borrador
@@ -149,14 +150,32 @@ def sin_enlace(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def verificar(request: HttpRequest) -> HttpResponse:
-    """Ask for a code; the answer has its own address, which the QR of the document carries too."""
+    """Ask for a code, whose answer has its own address, as the QR of the document says; or take the file itself."""
+    if request.method == "POST":
+        return demasiadas(request, "verificar") or _verificar_archivo(request)
     form = forms.FormularioVerificar(request.GET if "cvd" in request.GET else None)
     if form.is_bound and form.is_valid():
         cvd = documentos.normalizar_cvd(form.cleaned_data["cvd"])
         return redirect("verificar_cvd", cvd or "-")
-    return render(request, "expedientes/verificar.html", {"form": form})
+    return _pedir_documento(request, form)
+
+
+def _pedir_documento(request: HttpRequest, form: Form, *, estado: int = 200, **contexto: Any) -> HttpResponse:
+    contexto = {"form": form, "form_archivo": forms.FormularioVerificarArchivo(), **contexto}
+    return render(request, "expedientes/verificar.html", contexto, status=estado)
+
+
+def _verificar_archivo(request: HttpRequest) -> HttpResponse:
+    """Whether the file is ours and as it was issued. It is looked at and forgotten: nothing of it is kept."""
+    form = forms.FormularioVerificarArchivo(request.POST, request.FILES)
+    if not form.is_valid():
+        return _pedir_documento(request, forms.FormularioVerificar(), estado=422, form_archivo=form)
+    archivo = form.cleaned_data["archivo"]
+    veredicto, documento = documentos.verificar_archivo(archivo.read())
+    contexto = {"veredicto": veredicto, "documento": documento, "archivo": limpiar_nombre(archivo.name)}
+    return render(request, "expedientes/verificado.html", contexto)
 
 
 @login_not_required
@@ -167,6 +186,5 @@ def verificar_cvd(request: HttpRequest, cvd: str) -> HttpResponse:
     documento = Documento.objects.select_related("reemplazado_por", "reemplaza").filter(cvd=normal).first()
     if documento is None:
         form = forms.FormularioVerificar(initial={"cvd": cvd[:40]})
-        contexto = {"form": form, "desconocido": cvd[:40]}
-        return demasiadas(request, "publico") or render(request, "expedientes/verificar.html", contexto, status=404)
+        return demasiadas(request, "publico") or _pedir_documento(request, form, estado=404, desconocido=cvd[:40])
     return render(request, "expedientes/verificado.html", {"documento": documento})

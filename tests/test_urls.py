@@ -110,7 +110,7 @@ MATRIZ = {
     "informe_devolver": Fila({"director"}, {"director"}, "informe"),
     "informe_parcial": Fila({"director"}, {"director"}, "informe"),
     "informe_retener": Fila(NADIE, {"analista", "verificador"}, "informe"),
-    "verificar": Fila(PUBLICA),
+    "verificar": Fila(PUBLICA, PUBLICA),
     "verificar_cvd": Fila(PUBLICA, args="documento"),
     "seguimiento": Fila(PUBLICA, args="token"),
     "seguimiento_caso": Fila(PUBLICA, args="caso"),
