@@ -1,4 +1,4 @@
-# The four words of the house: run, test, check, formato. Nothing has to be set for any of them.
+# The five words of the house: run, test, check, bench, formato. Nothing has to be set for any of them.
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -8,7 +8,7 @@ DEV := .venv/.dev-$(shell cat requirements/base.txt requirements/dev.txt | sha25
 CODIGO := senasa notificaciones expedientes laboratorio dashboard
 PLANTILLAS = $(shell find templates -name '*.html')
 
-.PHONY: run test check formato estilo tipos despliegue servicios requisitos pango navegador
+.PHONY: run test check bench formato estilo tipos despliegue servicios requisitos pango navegador
 .DEFAULT_GOAL := run
 
 run: $(BASE) pango
@@ -38,6 +38,10 @@ despliegue: $(DEV)
 servicios: $(DEV) pango navegador
 	@$(PY) -m senasa.servir --solo-env
 	$(PY) -m pytest -q -m "browser or servicios"
+
+bench: $(DEV) pango
+	@$(PY) -m senasa.servir --solo-env
+	$(PY) -m bench
 
 formato: $(DEV)
 	$(PY) -m ruff format .

@@ -198,23 +198,31 @@ def _se_dice_de_demostracion(certificado: x509.Certificate) -> bool:
 
 def firmar(pdf: bytes, *, certificado: Certificado, motivo: str, lugar: str) -> bytes:
     """`pdf` signed as PAdES B-B by the institution; raises CertificadoInutil if what came out is not valid."""
-    salida = signers.sign_pdf(
-        IncrementalPdfFileWriter(BytesIO(pdf)),
-        signers.PdfSignatureMetadata(
-            field_name="Firma",
-            reason=motivo,
-            location=lugar,
-            name=certificado.titular,
-            md_algorithm="sha256",
-            subfilter=fields.SigSeedSubFilter.PADES,
-        ),
-        signer=certificado.firmante,
+    metadatos = signers.PdfSignatureMetadata(
+        field_name="Firma",
+        reason=motivo,
+        location=lugar,
+        name=certificado.titular,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+    )
+    salida = signers.PdfSigner(metadatos, signer=certificado.firmante).sign_pdf(
+        IncrementalPdfFileWriter(BytesIO(pdf)), bytes_reserved=_reserva(certificado.firmante)
     )
     firmado = salida.getvalue()
     estado = _estado(firmado, certificado.raices)
     if not (estado and estado.bottom_line):
         raise CertificadoInutil(_("La firma que se obtuvo no es válida: revise el certificado y su cadena."))
     return firmado
+
+
+def _reserva(firmante: signers.SimpleSigner) -> int:
+    """Room for the signature, in hexadecimal digits: its certificates, and 4 kB for what it says of itself.
+
+    Without it pyHanko signs twice, the first time only to see how long it gets.
+    """
+    certificados = {uno.dump() for uno in [firmante.signing_cert, *firmante.cert_registry] if uno}
+    return 2 * (sum(len(der) for der in certificados) + 4096)
 
 
 def firma_integra(pdf: bytes) -> bool:

@@ -1,5 +1,6 @@
 """PDFs: a template becomes a printable document. Nothing is fetched, from the disk or from the network."""
 
+import threading
 from typing import Any
 
 import segno
@@ -8,6 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from weasyprint import HTML
+from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 
@@ -31,4 +33,14 @@ def qr(texto: str) -> SafeString:
 def componer(plantilla: str, contexto: dict[str, Any]) -> bytes:
     """Render `plantilla` to an unsigned PDF to be kept for good: PDF/A-3a, fonts inside, tagged for a screen reader."""
     html = render_to_string(plantilla, contexto)
-    return HTML(string=html, url_fetcher=NadaDeFuera()).write_pdf(pdf_variant="pdf/a-3a")
+    return HTML(string=html, url_fetcher=NadaDeFuera()).write_pdf(pdf_variant="pdf/a-3a", font_config=_letras())
+
+
+_del_hilo = threading.local()
+
+
+def _letras() -> FontConfiguration:
+    """The fonts of this thread, kept: to look for them anew takes a fifth of a report's time."""
+    if not hasattr(_del_hilo, "letras"):
+        _del_hilo.letras = FontConfiguration()
+    return _del_hilo.letras

@@ -10,6 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -107,16 +108,16 @@ def ordenar_firma(*, informe: Informe, actor: Usuario) -> None:
 
 def _huella(informe: Informe) -> str:
     """Fingerprint of what the report would say: every analysis, its result in force, its verifications."""
+    vigentes = (
+        Resultado.objects.filter(analisis__solicitud=informe.solicitud_id, vigente=True)
+        .order_by("pk")
+        .annotate(
+            por=ArrayAgg("verificaciones__pk", filter=Q(verificaciones__isnull=False), order_by="verificaciones__pk")
+        )
+    )
     filas = [
-        [
-            analisis.pk,
-            analisis.estado,
-            [
-                [resultado.pk, resultado.valor, sorted(resultado.verificaciones.values_list("pk", flat=True))]
-                for resultado in analisis.resultados.filter(vigente=True)
-            ],
-        ]
-        for analisis in Analisis.objects.filter(solicitud=informe.solicitud_id).order_by("pk")
+        list(Analisis.objects.filter(solicitud=informe.solicitud_id).order_by("pk").values_list("pk", "estado")),
+        list(vigentes.values_list("pk", "analisis", "valor", "por")),
     ]
     return hashlib.sha256(json.dumps(filas).encode()).hexdigest()
 

@@ -1,6 +1,7 @@
 """The Celery application. The outbox rows are the truth; a lost message only delays the next sweep."""
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,13 @@ PAUSA_DEL_LATIDO = 15
 def morir_con_el_padre(**kwargs: object) -> None:
     """A pool child whose worker was killed would stay for ever, waiting on a pipe."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@worker_process_init.connect
+def no_volver_a_mirar_lo_cargado(**kwargs: object) -> None:
+    """What the programs themselves take is never garbage: looking for it there costs a third of a report's time."""
+    gc.collect()
+    gc.freeze()
 
 
 # Logs: ours, with the task's id and the request that rang for it

@@ -1,0 +1,142 @@
+"""A report from the order to the store, against bare WeasyPrint and bare pyHanko on the very same HTML.
+
+Bar (quality.md): render, sign, validate and store in at most 1.15 times what the two libraries alone take.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import pikepdf
+from django.conf import settings
+from django.template.loader import render_to_string
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields, signers
+from weasyprint import HTML
+
+from expedientes import documentos, firma
+from expedientes.models import Plaga
+from laboratorio import firmas
+from laboratorio.informes import contexto_informe
+from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, Informe, Metodo, Resultado
+from laboratorio.recorrido import verificar
+from senasa.celery import no_volver_a_mirar_lo_cargado
+from tests.builders import crear_caso
+
+TAMANOS = (1, 3, 60)
+BARRA = 1.15
+
+
+@dataclass(frozen=True)
+class Medida:
+    """Seconds, the median of the rounds; `desnudas`: of the libraries alone."""
+
+    resultados: int
+    hojas: int
+    desnudas: float
+    nuestro: float
+
+    @property
+    def razon(self) -> float:
+        return self.nuestro / self.desnudas
+
+
+def medir(*, vueltas: int) -> list[Medida]:
+    """Ours and theirs by turns, so that whatever else the machine does falls on both."""
+    ruta = Path(settings.FIRMA_P12)
+    if not ruta.exists():
+        firma.crear_demo(ruta, settings.FIRMA_CLAVE)
+    firmante = signers.SimpleSigner.load_pkcs12(str(ruta), passphrase=settings.FIRMA_CLAVE.encode())
+    return [_medir(cuantos, vueltas, firmante) for cuantos in TAMANOS]
+
+
+def _medir(cuantos: int, vueltas: int, firmante: Any) -> Medida:
+    informes = [_por_firmar(cuantos) for _vuelta in range(vueltas + 1)]
+    no_volver_a_mirar_lo_cargado()  # as the worker does when it starts; it falls on both
+    desnudas, nuestros, hojas = [], [], 0
+    for informe in informes:
+        documento, nuestro = _cronometrar(partial(firmas.firmar_informe, informe_id=informe.pk))
+        html = _html(informe, documento)
+        _pdf, de_ellas = _cronometrar(partial(_desnudas, html, firmante))
+        nuestros.append(nuestro)
+        desnudas.append(de_ellas)
+        with pikepdf.open(BytesIO(documentos.leer(documento))) as pdf:
+            hojas = len(pdf.pages)
+    # The first one warms both up.
+    return Medida(cuantos, hojas, median(desnudas[1:]), median(nuestros[1:]))
+
+
+def _cronometrar(hacer: Callable[[], Any]) -> tuple[Any, float]:
+    empieza = perf_counter()
+    hecho = hacer()
+    return hecho, perf_counter() - empieza
+
+
+def _desnudas(html: str, firmante: Any) -> bytes:
+    pdf = HTML(string=html).write_pdf(pdf_variant="pdf/a-3a")
+    datos = signers.PdfSignatureMetadata(
+        field_name="Firma", md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES
+    )
+    return signers.sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), datos, signer=firmante).getvalue()
+
+
+def _html(informe: Informe, documento: Any) -> str:
+    """What the report's PDF was made of, with the same code and hour."""
+    certificado = firma.cargar_certificado()
+    contexto = contexto_informe(
+        informe, version=1, cvd=documento.cvd, emitido_en=documento.emitido_en, certificado=certificado
+    )
+    return render_to_string("pdf/informe.html", contexto)
+
+
+def _por_firmar(cuantos: int) -> Informe:
+    """A report that its director has just ordered, with `cuantos` results, the first of them positive.
+
+    The others are rows like those that the bench leaves: their own history is not what is measured here.
+    """
+    caso = crear_caso("con_resultado", valor="positivo")
+    modelo = caso.analisis[0]
+    resultado = modelo.resultados.get()
+    pares = [(metodo, plaga) for metodo in Metodo.objects.all() for plaga in Plaga.objects.all()]
+    otros = [par for par in pares if par != (modelo.metodo, modelo.plaga)][: cuantos - 1]
+    analisis = Analisis.objects.bulk_create(
+        Analisis(
+            expediente=caso.expediente, muestra=modelo.muestra, solicitud=modelo.solicitud, metodo=metodo, plaga=plaga,
+            estado=EstadoAnalisis.VERIFICADO, estado_desde=modelo.estado_desde, iniciado_en=modelo.iniciado_en,
+        )
+        for metodo, plaga in otros
+    )  # fmt: skip
+    Resultado.objects.bulk_create(
+        Resultado(
+            analisis=uno, valor="negativo", lectura="Ct > 40 (umbral 35)", ocurrio_en=resultado.ocurrio_en,
+            registrado_por=resultado.registrado_por,
+        )
+        for uno in analisis
+    )  # fmt: skip
+    verificar(caso)
+    informe = Informe.objects.get(expediente=caso.expediente)
+    assert informe.estado == EstadoInforme.POR_FIRMAR
+    firmas.ordenar_firma(informe=informe, actor=caso.personas["director"])
+    return informe
+
+
+def tabla(medidas: list[Medida]) -> str:
+    filas = [
+        f"| {uno.resultados} | {uno.hojas} | {uno.desnudas * 1000:.0f} ms | {uno.nuestro * 1000:.0f} ms |"
+        f" {uno.razon:.2f} {'✓' if uno.razon <= BARRA else '✗'} |"
+        for uno in medidas
+    ]
+    return "\n".join(
+        [
+            f"Un informe: componer, firmar, validar y guardar (barra: {BARRA} × WeasyPrint + pyHanko solos)",
+            "",
+            "| resultados | hojas | solos | nuestro | razón |",
+            "|---:|---:|---:|---:|---:|",
+            *filas,
+        ]
+    )
