@@ -67,6 +67,7 @@ def para_la_pagina(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
         Prefetch("analisis__resultados", Resultado.objects.select_related("plaga").order_by("id")),
         "analisis__resultados__verificaciones__verificador",
         "analisis__reversiones",
+        "partidas__dictamenes__informes",
         Prefetch("bitacora", Evento.objects.select_related("actor").order_by("ocurrio_en", "n")),
         Prefetch("adjuntos", Adjunto.objects.filter(reservado=False).select_related("subido_por")),
         Prefetch("partidas__informes_en_papel", InformeEnPapel.objects.select_related("plaga").order_by("id")),
@@ -238,7 +239,7 @@ class FichaDePartida:
 
 def se_ve(analisis: Analisis, *, de_laboratorio: bool) -> bool:
     """Results are for the laboratory until the report that carries them is issued."""
-    return de_laboratorio or analisis.solicitud.informe.estado == EstadoInforme.EMITIDO
+    return de_laboratorio or analisis.solicitud.informe.publicado
 
 
 def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
@@ -247,6 +248,8 @@ def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
         siguiente = None  # the case's own act, shown once
     luz, plazo = palabras.urgencia(partida.vence_en, ahora)
     dictamenes = list(partida.dictamenes.all())
+    for dictamen in dictamenes:
+        dictamen.cambios = _que_cambio(dictamen, informes_de(partida))  # type: ignore[attr-defined]
     return FichaDePartida(
         partida=partida,
         etapa=ETAPAS[partida.estado] if partida.estado != Estado.DICTAMINADO else "Dictaminada",
@@ -266,6 +269,23 @@ def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
         medidas=[medida for dictamen in dictamenes for medida in dictamen.medidas.all()],
         informes_en_papel=list(partida.informes_en_papel.all()),
     )
+
+
+def _que_cambio(dictamen: Dictamen, informes: Sequence[Documento]) -> list[str]:
+    """What became since of the reports that a decision rests on: the version behind it never changes."""
+    dicho = []
+    for fundo in dictamen.informes.all():
+        if fundo.estado == Documento.Estado.VIGENTE:
+            continue
+        ultimo = max((uno for uno in informes if uno.numero == fundo.numero), key=lambda uno: uno.version)
+        if ultimo.estado == Documento.Estado.VIGENTE:
+            que = f"y rige {ultimo}. {ultimo.causa}."
+        elif ultimo.estado == Documento.Estado.EN_REVISION:
+            que = "que el laboratorio está revisando: falta la versión corregida."
+        else:
+            que = "que el laboratorio anuló."
+        dicho.append(f"{dictamen.numero} se apoyó en {fundo}, {que}")
+    return dicho
 
 
 def _otros_actos(partida: Partida, siguiente: Acto | None, lector: Lector) -> list[Acto]:
@@ -344,7 +364,7 @@ def _fila_de_analisis(analisis: Analisis, lector: Lector) -> FilaDeAnalisis:
     if vigente.valor == Valor.POSITIVO and vigente.plaga:
         texto += f": {vigente.plaga}"
     verificaciones = list(vigente.verificaciones.all())
-    reversiones = len(analisis.reversiones.all())
+    reversiones = sum(una.autoaprobada for una in analisis.reversiones.all())
     nota = f"{reversiones} reversión autoaprobada" if reversiones == 1 else f"{reversiones} reversiones autoaprobadas"
     return FilaDeAnalisis(
         analisis,
@@ -385,7 +405,7 @@ def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, 
     for evento in reversed(expediente.bitacora.all()):
         reservado = not de_laboratorio and (
             evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], de_laboratorio=False)
-            or evento.objeto == "informe" and informes[evento.objeto_id].estado != EstadoInforme.EMITIDO
+            or evento.objeto == "informe" and not informes[evento.objeto_id].publicado
         )  # fmt: skip
         # A report on its way takes other steps when it is positive: none of them shows, nor what is cancelled by it.
         callado = reservado and (evento.objeto == "informe" or evento.accion == "cancelar")
@@ -470,6 +490,9 @@ def _tardanza(evento: Evento) -> str:
 # ── Notices ───────────────────────────────────────────────────────────────────────────────────────
 
 AVISOS = {
+    "informe_en_revision": "Informe en revisión",
+    "informe_corregido": "Versión corregida del informe",
+    "informe_anulado": "Informe anulado",
     "registrada": "Solicitud registrada",
     "enlace_renovado": "Enlace de seguimiento",
     "correo_corregido": "Correo corregido",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from senasa import reloj
-from senasa.models import Rol, Usuario
+from senasa.models import ROLES_DE_LABORATORIO, Rol, Usuario
 
 from . import queries
 
@@ -38,6 +38,8 @@ ENTRADAS = (
     ("Análisis", "analisis_bandeja", {Rol.ANALISTA}, "por_analizar"),
     ("Verificación", "verificacion", {Rol.VERIFICADOR}, "por_verificar"),
     ("Firmas", "firmas", {Rol.DIRECTOR}, "por_firmar"),
+    ("Reversiones", "reversiones", set(ROLES_DE_LABORATORIO), ""),
+    ("Motivos", "motivos", {Rol.DIRECTOR}, ""),
     ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )

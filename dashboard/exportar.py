@@ -214,7 +214,9 @@ class _Carpeta:
             uno = _fila(dictamen, "numero riv_en_papel decision ocurrio_en" + (" fundamento" if self.con_datos else ""))
             uno["inspector"] = str(dictamen.inspector)
             uno["riv"] = str(dictamen.riv) if dictamen.riv else ""
-            campos = "tipo vence_en ordenada_en cumplida_en acta" + (" indicaciones" if self.con_datos else "")
+            campos = "tipo vence_en ordenada_en cumplida_en sin_efecto_en acta" + (
+                " indicaciones" if self.con_datos else ""
+            )
             uno["medidas"] = [_fila(medida, campos) for medida in dictamen.medidas.all()]
             dictamenes.append(uno)
         return _fila(partida, "orden estado estado_desde peso_neto_kg envases bodegas cita_en terminal documentaria "

@@ -31,7 +31,6 @@ from laboratorio.models import (
     MUESTRAS_SIN_EFECTO,
     Analisis,
     EstadoAnalisis,
-    EstadoInforme,
     EstadoMuestra,
     Muestra,
 )
@@ -213,6 +212,11 @@ def informes_de(partida: Partida) -> list[Documento]:
     ]
 
 
+def informe_en_revision(partida: Partida) -> Documento | None:
+    """The report that is being corrected, if any: until it is out again nothing is decided on the line."""
+    return next((uno for uno in informes_de(partida) if uno.estado == Documento.Estado.EN_REVISION), None)
+
+
 def accion_de(partida: Partida) -> str:
     """The act of the post that the line is waiting for; "" when it waits for somebody else.
 
@@ -227,8 +231,7 @@ def accion_de(partida: Partida) -> str:
             tomadas = any(muestra.estado == EstadoMuestra.TOMADA for muestra in muestras_de(partida))
             return Accion.ENVIAR if tomadas else Accion.TOMAR_MUESTRA
         case Estado.RESULTADO_EMITIDO:
-            en_revision = any(informe.estado == Documento.Estado.EN_REVISION for informe in informes_de(partida))
-            return "" if en_revision else Accion.DICTAMINAR
+            return "" if informe_en_revision(partida) else Accion.DICTAMINAR
         case Estado.EN_MEDIDA:
             return Accion.CUMPLIR_MEDIDA
         case Estado.DICTAMINADO if _debe_medida(partida):
@@ -255,7 +258,7 @@ def listo_para_cerrar(expediente: Expediente) -> bool:
 
 
 def _pendiente_es_posentrada(dictamen: Dictamen) -> bool:
-    return all(medida.cumplida_en or medida.tipo == Medida.Tipo.POSENTRADA for medida in dictamen.medidas.all())
+    return all(not medida.pendiente or medida.tipo == Medida.Tipo.POSENTRADA for medida in dictamen.medidas.all())
 
 
 def observacion_abierta(expediente: Expediente) -> Observacion | None:
@@ -279,7 +282,7 @@ def ofrecidos(usuario: Usuario) -> list[Traslado]:
 
 def en_posentrada(usuario: Usuario) -> QuerySet[Any]:
     """Lines of closed cases whose post-entry quarantine still runs, the first to end first."""
-    vence = Medida.objects.filter(dictamen__partida=OuterRef("pk"), cumplida_en=None).order_by("-id")
+    vence = Medida.objects.pendientes().filter(dictamen__partida=OuterRef("pk")).order_by("-id")
     lineas = Partida.objects.visibles_para(usuario).filter(estado=Estado.EN_MEDIDA, expediente__estado=Estado.CERRADO)
     return (
         lineas.annotate(posentrada_vence=Subquery(vence.values("vence_en")[:1]))
@@ -379,9 +382,7 @@ def falta_en(partida: Partida) -> Falta:
         case Estado.RESULTADO_EMITIDO:
             return Falta("Dictamen", puesto)
         case Estado.EN_MEDIDA:
-            medida = (
-                next((m for m in reversed(dictamen.medidas.all()) if not m.cumplida_en), None) if dictamen else None
-            )
+            medida = next((m for m in reversed(dictamen.medidas.all()) if m.pendiente), None) if dictamen else None
             if medida is None:
                 return Falta("Cumplir la medida", "Importador")
             return Falta(
@@ -415,7 +416,7 @@ def _falta_en_laboratorio(partida: Partida) -> Falta:
     trabajo = [
         uno
         for uno in analisis_de(partida)
-        if uno.estado != EstadoAnalisis.CANCELADO and uno.solicitud.informe.estado != EstadoInforme.EMITIDO
+        if uno.estado != EstadoAnalisis.CANCELADO and not uno.solicitud.informe.publicado
     ]
     if not trabajo:
         return Falta(EN_EMISION, LABORATORIO)

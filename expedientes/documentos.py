@@ -111,9 +111,15 @@ def publicar_documento(
         impide_ingreso=impide_ingreso,
     )
     if reemplaza:
-        Documento.objects.filter(pk=reemplaza.pk).update(estado=Documento.Estado.REEMPLAZADO)
+        marcar(reemplaza, Documento.Estado.REEMPLAZADO)
     transaction.on_commit(lambda: _mover(documento), robust=True)
     return documento
+
+
+def marcar(documento: Documento, estado: str) -> None:
+    """Write whether a document is in force, within the act that says so; its file and its code never change."""
+    Documento.objects.filter(pk=documento.pk).update(estado=estado)
+    documento.estado = estado
 
 
 def _mover(documento: Documento) -> None:

@@ -18,14 +18,15 @@ from senasa.calendario import no_laborables, sumar_habiles
 from senasa.models import Puesto, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide
 
-from . import avisos, bitacora
+from . import avisos, bitacora, documentos
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar
-from .models import AgenteAduana, Estado, Evento, Expediente, Observacion, Partida, Traslado
+from .models import AgenteAduana, Documento, Estado, Evento, Expediente, Medida, Observacion, Partida, Traslado
 from .services import (
     ENLACE_TRAS_EL_CIERRE,
     ArchivoNuevo,
     guardar_adjunto,
     guardar_persona,
+    informes_de_la_ronda,
     informes_en_papel,
     informes_vigentes,
 )
@@ -272,6 +273,47 @@ def reabrir(
         )  # fmt: skip
     enlaces.prolongar(referencia=expediente.referencia)
     return evento
+
+
+def reabrir_por_informe(*, partida: Partida, informe: Documento, anulado: bool) -> None:
+    """Take back, as the system, what was decided over a report that is being corrected, or that was annulled.
+
+    Within the caller's transaction. The line goes to be decided anew, or to be sampled anew when no report is
+    left to decide on; its closed case is opened; a measure not yet carried out has no effect any more, and the RIV
+    reads «en revisión» until the next one replaces it: cargo must not leave on it. A line that nobody decided, or
+    that is in another round by now, stays where it is.
+    """
+    caso = _bloqueado(partida.expediente)
+    partida.refresh_from_db()
+    de_la_ronda = informes_de_la_ronda(partida)
+    if not de_la_ronda.filter(pk=informe.pk).exists() or not (caso.abierto or caso.estado == Estado.CERRADO):
+        return
+    quedan = de_la_ronda.exclude(estado__in=[Documento.Estado.REEMPLAZADO, Documento.Estado.ANULADO])
+    a_inspeccion = anulado and not quedan.exists() and not informes_en_papel(partida)
+    if partida.estado == Estado.RESULTADO_EMITIDO:
+        if a_inspeccion:
+            avanzar(
+                partida, Accion.VOLVER_A_MUESTREAR, tabla=PARTIDA, actor=None, datos={"informe_anulado": str(informe)}
+            )
+        return
+    if partida.estado not in PARTIDA[Accion.REABRIR].de:
+        return
+    accion = Accion.REABRIR_INSPECCION if a_inspeccion else Accion.REABRIR
+    frase = (
+        _("El laboratorio anuló el informe %(informe)s.") if anulado else _("El laboratorio corrige el %(informe)s.")
+    )
+    dicho: dict[str, Any] = {
+        "actor": None,
+        "motivo": "informe-anulado" if anulado else "informe-corregido",
+        "texto": str(frase % {"informe": informe}),
+    }
+    if caso.estado == Estado.CERRADO:
+        avanzar(caso, accion, tabla=EXPEDIENTE, datos={"partidas": [partida.orden]}, **dicho)
+        enlaces.prolongar(referencia=caso.referencia)
+    Medida.objects.pendientes().filter(dictamen__partida=partida).update(sin_efecto_en=reloj.ahora())
+    for riv in partida.documentos.filter(tipo=Documento.Tipo.RIV, estado=Documento.Estado.VIGENTE):
+        documentos.marcar(riv, Documento.Estado.EN_REVISION)
+    avanzar(partida, accion, tabla=PARTIDA, cambios={"cita_en": None} if a_inspeccion else None, **dicho)
 
 
 # ── Between posts ─────────────────────────────────────────────────────────────────────────────────

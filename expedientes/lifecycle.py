@@ -112,8 +112,10 @@ PARTIDA: Mapping[str, Transicion] = {
                          hecho=_("Muestras enviadas al laboratorio")),
     A.EMITIR: Transicion(de={E.EN_LABORATORIO}, a=E.RESULTADO_EMITIDO, rol={Rol.SISTEMA}, avisa="informe_emitido",
                          aun={E.OBSERVADO}, verbo=_("Emitir resultado"), hecho=_("Informe de ensayo emitido")),
-    A.VOLVER_A_MUESTREAR: Transicion(de={E.EN_LABORATORIO}, a=E.EN_INSPECCION, rol={Rol.SISTEMA}, aun={E.OBSERVADO},
-                                     verbo=_("Volver a muestrear"), hecho=_("Falta una nueva toma de muestra")),
+    # From resultado_emitido when its only report was annulled.
+    A.VOLVER_A_MUESTREAR: Transicion(de={E.EN_LABORATORIO, E.RESULTADO_EMITIDO}, a=E.EN_INSPECCION, rol={Rol.SISTEMA},
+                                     aun={E.OBSERVADO}, verbo=_("Volver a muestrear"),
+                                     hecho=_("Falta una nueva toma de muestra")),
     A.DICTAMINAR: Transicion(de={E.RESULTADO_EMITIDO}, a=E.DICTAMINADO, rol={Rol.INSPECTOR}, avisa="dictamen",
                              verbo=_("Dictaminar"), hecho=_("Dictamen emitido")),
     A.DICTAMINAR_SIN_MUESTRA: Transicion(de={E.REGISTRADO, E.EN_INSPECCION}, a=E.DICTAMINADO, rol={Rol.INSPECTOR},
@@ -126,11 +128,12 @@ PARTIDA: Mapping[str, Transicion] = {
     A.REINSPECCIONAR: Transicion(de={E.EN_MEDIDA}, a=E.EN_INSPECCION, rol={Rol.INSPECTOR}, avisa="medida_cumplida",
                                  verbo=_("Cumplida: tomar nueva muestra"),
                                  hecho=_("Medida cumplida, con nueva toma")),
+    # In an observed case too: a report is corrected whatever the importer still owes.
     A.REABRIR: Transicion(de={E.DICTAMINADO, E.EN_MEDIDA}, a=E.RESULTADO_EMITIDO, rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA},
-                          motivada=True, verbo=_("Reabrir para dictaminar"),
+                          motivada=True, aun={E.OBSERVADO}, verbo=_("Reabrir para dictaminar"),
                           hecho=_("Partida reabierta para dictaminar de nuevo")),
     A.REABRIR_INSPECCION: Transicion(de={E.DICTAMINADO, E.EN_MEDIDA}, a=E.EN_INSPECCION,
-                                     rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA}, motivada=True,
+                                     rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA}, motivada=True, aun={E.OBSERVADO},
                                      verbo=_("Reabrir para inspeccionar"),
                                      hecho=_("Partida reabierta para inspeccionar de nuevo")),
 }  # fmt: skip

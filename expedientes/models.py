@@ -16,7 +16,7 @@ from simple_history.models import HistoricalRecords
 from senasa.models import Puesto
 
 from .numeros import TipoDocumento, validar_contenedor, validar_documento, validar_guia_aerea
-from .querysets import ConsultaAdjunto, ConsultaDocumento, ConsultaExpediente, ConsultaPartida
+from .querysets import ConsultaAdjunto, ConsultaDocumento, ConsultaExpediente, ConsultaMedida, ConsultaPartida
 
 
 class Categoria(models.IntegerChoices):
@@ -398,7 +398,7 @@ class Partida(models.Model):
 
     @property
     def medida_pendiente(self) -> Medida | None:
-        return Medida.objects.filter(dictamen__partida=self, cumplida_en__isnull=True).order_by("-id").first()
+        return Medida.objects.pendientes().filter(dictamen__partida=self).order_by("-id").first()
 
 
 class Contenedor(models.Model):
@@ -688,8 +688,12 @@ class Medida(models.Model):
     vence_en = models.DateField(_("cumplir hasta"))
     ordenada_en = models.DateTimeField()
     cumplida_en = models.DateTimeField(null=True, blank=True)
+    # The report behind its decision was corrected or annulled before it was carried out.
+    sin_efecto_en = models.DateTimeField(null=True, blank=True)
     acta = models.CharField(_("número de acta"), max_length=60, blank=True)
     evidencia = models.ForeignKey(Adjunto, models.PROTECT, null=True, blank=True)
+
+    objects = ConsultaMedida.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -703,6 +707,10 @@ class Medida(models.Model):
 
     def __str__(self) -> str:
         return self.get_tipo_display()
+
+    @property
+    def pendiente(self) -> bool:
+        return self.cumplida_en is None and self.sin_efecto_en is None
 
 
 # ── The request before it is one ──────────────────────────────────────────────────────────────────

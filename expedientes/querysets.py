@@ -61,3 +61,8 @@ class ConsultaAdjunto(ConsultaDelCaso):
 
 class ConsultaDocumento(ConsultaDelCaso):
     pass
+
+
+class ConsultaMedida(models.QuerySet):
+    def pendientes(self):
+        return self.filter(cumplida_en=None, sin_efecto_en=None)

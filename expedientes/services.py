@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from notificaciones import enlaces
@@ -276,9 +276,26 @@ def ronda_desde(partida: Partida) -> datetime | None:
 
 def informes_vigentes(partida: Partida) -> list[Documento]:
     """The reports in force that a decision on the line would rest on: those of its present round."""
-    informes = partida.documentos.filter(tipo=Documento.Tipo.INFORME, estado=Documento.Estado.VIGENTE)
+    return list(informes_de_la_ronda(partida).filter(estado=Documento.Estado.VIGENTE))
+
+
+def informes_de_la_ronda(partida: Partida) -> QuerySet[Documento]:
+    """Every version of the reports of its present round. A version is of the round that its first one was of: a
+    report on goods as they were before a treatment stays so, however late it is corrected."""
+    informes = partida.documentos.filter(tipo=Documento.Tipo.INFORME)
     desde = ronda_desde(partida)
-    return list(informes.filter(emitido_en__gt=desde) if desde else informes)
+    if desde is None:
+        return informes
+    return informes.exclude(numero__in=informes.filter(version=1, emitido_en__lte=desde).values("numero"))
+
+
+def exigir_sin_revision(partida: Partida) -> None:
+    """Refuse to decide on a line, or to order anything of it, while a report that it rests on is being corrected."""
+    informe = informes_de_la_ronda(partida).filter(estado=Documento.Estado.EN_REVISION).first()
+    if informe:
+        raise EstadoImpide(
+            _("El informe %(informe)s está en revisión: espere la versión corregida.") % {"informe": informe}
+        )
 
 
 def informes_en_papel(partida: Partida) -> list[InformeEnPapel]:
@@ -310,8 +327,7 @@ def dictaminar(
     No ingreso over a positive for an A1/A2 pest nor over an indeterminate result (domain.md, section 3).
     """
     _bloquear(partida)
-    if partida.documentos.filter(estado=Documento.Estado.EN_REVISION).exists():
-        raise EstadoImpide(_("Un informe de esta partida está en revisión: espere la versión corregida."))
+    exigir_sin_revision(partida)
     exigir_que_quepa(partida, decision)
     return _decidir(
         partida, Accion.DICTAMINAR, actor=actor, decision=decision, fundamento=fundamento,
@@ -398,7 +414,7 @@ def emitir_riv(*, dictamen_id: int) -> Documento | None:
     decision, where staff see it, and the sweep tries again.
     """
     dictamen = Dictamen.objects.select_related("partida__expediente", "inspector").get(pk=dictamen_id)
-    if not dictamen.debe_riv:
+    if not dictamen.debe_riv or not rivs_debidos().filter(pk=dictamen_id).exists():
         return None
     cvd, emitido_en = documentos.nuevo_cvd(), reloj.ahora()
     try:
@@ -416,7 +432,7 @@ def emitir_riv(*, dictamen_id: int) -> Documento | None:
     with transaction.atomic():
         expediente = Expediente.objects.select_for_update().get(pk=dictamen.partida.expediente_id)
         dictamen = Dictamen.objects.select_related("partida").get(pk=dictamen_id)
-        if dictamen.riv_id:
+        if not rivs_debidos().filter(pk=dictamen_id).exists():  # signed meanwhile, or its report is being corrected
             return None
         anteriores = dictamen.partida.documentos.filter(tipo=Documento.Tipo.RIV, reemplazado_por=None)
         dictamen.riv = documentos.publicar_documento(
@@ -448,11 +464,18 @@ def _anotar_falla_de_riv(dictamen_id: int, falla: str) -> None:
     Dictamen.objects.filter(pk=dictamen_id).update(riv_falla=falla, riv_intento_en=reloj.ahora())
 
 
+def rivs_debidos() -> QuerySet[Dictamen]:
+    """Decisions that stand and have no RIV yet; one taken back before it was signed gets none."""
+    posteriores = Dictamen.objects.filter(partida=OuterRef("partida"), pk__gt=OuterRef("pk"))
+    return Dictamen.objects.filter(
+        ~Exists(posteriores), riv=None, riv_en_papel="", partida__estado__in=[Estado.DICTAMINADO, Estado.EN_MEDIDA]
+    )
+
+
 def barrer_rivs() -> int:
     """Emit what is owed: every decision without its RIV, the failed ones once a minute."""
     pausa = reloj.ahora() - REINTENTO_DE_RIV
-    debidos = Dictamen.objects.filter(riv=None, riv_en_papel="")
-    debidos = debidos.filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
+    debidos = rivs_debidos().filter(Q(riv_intento_en=None) | Q(riv_intento_en__lt=pausa))
     return sum(emitir_riv(dictamen_id=pk) is not None for pk in debidos.values_list("pk", flat=True)[:50])
 
 
@@ -478,6 +501,7 @@ def ordenar_medida(
 ) -> Medida:
     """Order what a rejection or a condition calls for, with the day it is due."""
     _bloquear(partida)
+    exigir_sin_revision(partida)
     dictamen = partida.dictamen
     if dictamen is None:
         raise EstadoImpide(_("Esta partida aún no tiene dictamen."))
@@ -582,8 +606,8 @@ def cerrar(
 def cerrar_listos() -> int:
     """Close, as the system, the cases that have owed nothing for `CIERRE_AUTOMATICO_HORAS`."""
     limite = reloj.ahora() - timedelta(hours=settings.CIERRE_AUTOMATICO_HORAS)
-    sin_riv = Dictamen.objects.filter(partida__expediente=OuterRef("pk"), riv=None, riv_en_papel="")
-    en_curso = Medida.objects.filter(dictamen__partida__expediente=OuterRef("pk"), cumplida_en=None)
+    sin_riv = rivs_debidos().filter(partida__expediente=OuterRef("pk"))
+    en_curso = Medida.objects.pendientes().filter(dictamen__partida__expediente=OuterRef("pk"))
     listos = (
         Expediente.objects.filter(estado__in=EXPEDIENTE[Accion.CERRAR].de, estado_desde__lt=limite)
         .exclude(Exists(sin_riv))

@@ -84,6 +84,7 @@ def condiciones_de_firma_automatica(informe: Informe, regla: ReglaFirma | None) 
         ("Ningún resultado fue nunca positivo ni indeterminado", not resultados.exclude(valor=Valor.NEGATIVO).exists()),
         (CERTIFICADO_SIRVE, certificado_sirve),
         ("La regla de firma automática está activa", bool(regla and regla.activa)),
+        ("Es la primera versión del informe", informe.version == 1),
     )
     return [{"condicion": texto, "cumple": bool(cumple)} for texto, cumple in condiciones]
 
@@ -209,13 +210,15 @@ def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emit
             resultado.valor == Valor.POSITIVO and resultado.plaga and resultado.plaga.cuarentenaria
             for resultado in vigentes
         ),
+        reemplaza=informe.documento,
+        causa=informe.causa,
     )
     avanzar(
-        informe, Accion.EMITIR, tabla=INFORME, actor=None, datos={"sha256": preparado.sha256, "firma": documento.firma},
-        cambios={"documento": documento, "reclamo_hasta": None},
+        informe, Accion.CORREGIR if informe.documento else Accion.EMITIR, tabla=INFORME, actor=None,
+        datos={"sha256": preparado.sha256, "firma": documento.firma, "documento": str(documento)},
+        cambios={"documento": documento, "reclamo_hasta": None}, partida=partida,
     )  # fmt: skip
-    abiertos = Informe.objects.filter(solicitud__partida=partida)
-    abiertos = abiertos.exclude(estado__in=[EstadoInforme.EMITIDO, EstadoInforme.ANULADO])
+    abiertos = Informe.objects.filter(solicitud__partida=partida).por_salir()
     if not abiertos.exists() and partida.estado == Estado.EN_LABORATORIO:
         avanzar(
             partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None,

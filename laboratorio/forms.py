@@ -7,15 +7,17 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Case, Count, Q, Value, When
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from expedientes.forms import FormularioDeActo
-from expedientes.models import Partida, Plaga
-from senasa.models import Rol, Usuario
+from expedientes.models import Motivo, Partida, Plaga
+from senasa.models import Disciplina, Rol, Usuario
 
+from .enmiendas import CORREGIBLES, rehacibles
 from .lifecycle import Accion
-from .models import Analisis, EstadoAnalisis, Informe, Metodo, Muestra, Valor
+from .models import Analisis, EstadoAnalisis, Informe, Metodo, Muestra, Reversion, Valor
+from .motivos import ACTOS
 from .services import requisitos_de
 
 
@@ -268,6 +270,131 @@ class FormularioEliminar(FormularioDeActo):
 
 class FormularioRevertir(FormularioDeActo):
     accion_motivada = Accion.REVERTIR
+
+
+# ── Reversions and amendments ─────────────────────────────────────────────────────────────────────
+
+
+class FormularioRevertirEtapa(FormularioDeActo):
+    """A stage stepped back: each act has its own motives."""
+
+    def __init__(self, *args: Any, accion: str, **kwargs: Any):
+        self.accion_motivada = accion
+        super().__init__(*args, **kwargs)
+
+
+class FormularioEnmendarResultado(FormularioDevolver):
+    accion_motivada = Accion.ENMENDAR_RESULTADO
+
+    def __init__(self, *args: Any, informe: Informe, **kwargs: Any):
+        super().__init__(*args, informe=informe, **kwargs)
+        eleccion = self.fields["analisis"]
+        assert isinstance(eleccion, forms.ModelMultipleChoiceField)
+        eleccion.queryset = rehacibles(informe)
+
+
+class FormularioRetirarEnmienda(FormularioDeActo):
+    ocurrio_en = None  # type: ignore[assignment]
+
+
+class FormularioAnularEmitido(FormularioDeActo):
+    accion_motivada = Accion.ANULAR_EMITIDO
+
+
+class FormularioEnmendar(FormularioDeActo):
+    """What a report prints of its samples and no result rests on: as it should read."""
+
+    accion_motivada = Accion.ENMENDAR
+
+    def __init__(self, *args: Any, informe: Informe, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.muestras = list(informe.solicitud.muestras.order_by("numero"))
+        for muestra in self.muestras:
+            for campo in CORREGIBLES:
+                modelo = Muestra._meta.get_field(campo)
+                self.fields[f"{campo}_{muestra.pk}"] = forms.CharField(
+                    label=str(modelo.verbose_name).capitalize(),  # type: ignore[union-attr]
+                    max_length=getattr(modelo, "max_length", None) or 2000,
+                    required=campo == "precinto",
+                    initial=getattr(muestra, campo),
+                    widget=forms.Textarea(attrs={"rows": 2}) if campo == "observaciones" else forms.TextInput,
+                )
+
+    def secciones(self) -> list[dict[str, Any]]:
+        suyas = [
+            {
+                "titulo": _("Muestra %(muestra)s") % {"muestra": muestra},
+                "ayuda": _("Como deba leerse; lo que está bien, déjelo."),
+                "campos": [self[f"{campo}_{muestra.pk}"] for campo in CORREGIBLES],
+            }
+            for muestra in self.muestras
+        ]
+        enmienda = {
+            "titulo": _("Por qué"),
+            "ayuda": _("Lo dice el informe nuevo. Si el dato del cliente ya se corrigió en su ficha, basta esto."),
+            "campos": [self[campo] for campo in ("motivo", "texto", "ocurrio_en", "visto")],
+        }
+        return [*suyas, enmienda]
+
+    def clean(self) -> dict[str, Any]:
+        """Leave in `cambios` the fields of each sample, and drop the rest."""
+        datos = super().clean() or self.cleaned_data
+        datos["cambios"] = {
+            muestra: {
+                campo: datos.pop(f"{campo}_{muestra.pk}") for campo in CORREGIBLES if f"{campo}_{muestra.pk}" in datos
+            }
+            for muestra in self.muestras
+        }
+        return datos
+
+
+class FormularioFiltroDeReversiones(forms.Form):
+    disciplina = forms.ModelChoiceField(Disciplina.objects.all(), label=_("Disciplina"), required=False)
+    metodo = forms.ModelChoiceField(Metodo.objects.select_related("disciplina"), label=_("Método"), required=False)
+    motivo = forms.ChoiceField(label=_("Motivo"), required=False)
+    desde = forms.DateField(label=_("Desde"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    hasta = forms.DateField(label=_("Hasta"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for nombre in ("disciplina", "metodo"):
+            eleccion = self.fields[nombre]
+            assert isinstance(eleccion, forms.ModelChoiceField)
+            eleccion.empty_label = _("Todos") if nombre == "metodo" else _("Todas")
+        usados = Motivo.objects.filter(codigo__in=Reversion.objects.order_by().values("motivo"))
+        textos = dict(usados.filter(accion__in=ACTOS).order_by("texto").values_list("codigo", "texto"))
+        motivo = self.fields["motivo"]
+        assert isinstance(motivo, forms.ChoiceField)
+        motivo.choices = [("", _("Todos")), *textos.items()]
+
+    def filtrar(self, filas: QuerySet) -> QuerySet:
+        """Those of the period, in Lima's days with both ends, and of what was chosen; a sample's by what it took."""
+        datos = self.cleaned_data
+        if datos["disciplina"]:
+            filas = filas.filter(_de_sus_analisis("metodo__disciplina", datos["disciplina"]))
+        if datos["metodo"]:
+            filas = filas.filter(_de_sus_analisis("metodo", datos["metodo"]))
+        if datos["motivo"]:
+            filas = filas.filter(motivo=datos["motivo"])
+        if datos["desde"]:
+            filas = filas.filter(ocurrio_en__date__gte=datos["desde"])
+        if datos["hasta"]:
+            filas = filas.filter(ocurrio_en__date__lte=datos["hasta"])
+        return filas
+
+
+def _de_sus_analisis(camino: str, valor: Any) -> Q:
+    partes = Reversion.objects.filter(parte_de=OuterRef("pk"), **{f"analisis__{camino}": valor})
+    return Q(**{f"analisis__{camino}": valor}) | Q(Exists(partes))
+
+
+class FormularioMotivo(forms.Form):
+    accion = forms.ChoiceField(
+        label=_("Acto"), choices=lambda: [("", _("Elija…")), *sorted(ACTOS.items(), key=lambda par: str(par[1]))]
+    )
+    texto = forms.CharField(
+        label=_("Motivo"), max_length=160, help_text=_("Como deba leerse al elegirlo. No se edita después.")
+    )
 
 
 class FormularioRetener(FormularioDeActo):

@@ -38,6 +38,9 @@ def contexto_informe(
         "informe": informe,
         "numero": informe.numero if version == 1 else f"{informe.numero}-V{version}",
         "version": version,
+        # The version that this one replaces, and why (ISO/IEC 17025:2017, §7.8.8).
+        "reemplaza": informe.documento if version > 1 else None,
+        "causa": informe.causa,
         "titulo": "Informe de ensayo",
         "conclusion": conclusion,
         "conclusion_dicha": conclusion.label,

@@ -24,16 +24,23 @@ class Accion(models.TextChoices):
     PERDER = "perder"
     ANULAR_MUESTRA = "anular_muestra"
     COMENZAR = "comenzar"
+    DESCOMENZAR = "descomenzar"
     COMPLETAR = "completar"
     RETOMAR = "retomar"
     GUARDAR_CONTRAMUESTRA = "guardar_contramuestra"
     ELIMINAR = "eliminar"
+    REVERTIR_RECEPCION = "revertir_recepcion"
+    REVERTIR_ANALISIS = "revertir_analisis"
+    REVERTIR_CONTRAMUESTRA = "revertir_contramuestra"
     ASIGNAR = "asignar"
     INICIAR = "iniciar"
     REGISTRAR = "registrar"
     VERIFICAR = "verificar"
     REPETIR = "repetir"
     REVERTIR = "revertir"
+    REVERTIR_INICIO = "revertir_inicio"
+    REVERTIR_ASIGNACION = "revertir_asignacion"
+    REINICIAR = "reiniciar"
     CANCELAR = "cancelar"
     DEVOLVER = "devolver"
     CERRAR_FISICO = "cerrar_fisico"
@@ -45,7 +52,15 @@ class Accion(models.TextChoices):
     FALLAR = "fallar"
     REABRIR = "reabrir"
     ANULAR = "anular"
+    ENMENDAR = "enmendar"
+    ENMENDAR_RESULTADO = "enmendar_resultado"
+    RETIRAR_ENMIENDA = "retirar_enmienda"
+    CORREGIR = "corregir"
+    ANULAR_EMITIDO = "anular_emitido"
 
+
+# Who may step back a stage of a sample or of an analysis, on their own authority and without anybody's approval.
+SUBSANAN: set[str] = {Rol.RECEPCION, Rol.ANALISTA, Rol.VERIFICADOR}
 
 A, M, N, I = Accion, EstadoMuestra, EstadoAnalisis, EstadoInforme  # noqa: E741
 
@@ -62,14 +77,24 @@ MUESTRA: Mapping[str, Transicion] = {
                                  verbo=_("Anular la muestra"), hecho=_("Muestra anulada")),
     A.COMENZAR: Transicion(de={M.RECIBIDA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
                            verbo=_("Comenzar análisis"), hecho=_("Análisis de la muestra comenzado")),
+    # When the one analysis that had begun is stepped back.
+    A.DESCOMENZAR: Transicion(de={M.EN_ANALISIS}, a=M.RECIBIDA, rol={Rol.SISTEMA},
+                              verbo=_("Dejar de analizar"), hecho=_("Muestra de nuevo sin analizar")),
     A.COMPLETAR: Transicion(de={M.EN_ANALISIS}, a=M.ANALIZADA, rol={Rol.SISTEMA},
                             verbo=_("Completar"), hecho=_("Muestra analizada")),
-    A.RETOMAR: Transicion(de={M.ANALIZADA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
+    # From the contramuestra when an issued result is to be done again: it is what is left to test.
+    A.RETOMAR: Transicion(de={M.ANALIZADA, M.CONTRAMUESTRA}, a=M.EN_ANALISIS, rol={Rol.SISTEMA},
                           verbo=_("Retomar"), hecho=_("Muestra de nuevo en análisis")),
     A.GUARDAR_CONTRAMUESTRA: Transicion(de={M.ANALIZADA}, a=M.CONTRAMUESTRA, rol={Rol.RECEPCION},
                                         verbo=_("Guardar contramuestra"), hecho=_("Contramuestra guardada")),
     A.ELIMINAR: Transicion(de={M.CONTRAMUESTRA}, a=M.ELIMINADA, rol={Rol.RECEPCION},
                            verbo=_("Eliminar"), hecho=_("Muestra eliminada")),
+    A.REVERTIR_RECEPCION: Transicion(de={M.RECIBIDA}, a=M.ENVIADA, rol=SUBSANAN, motivada=True,
+                                     verbo=_("Revertir la recepción"), hecho=_("Recepción revertida")),
+    A.REVERTIR_ANALISIS: Transicion(de={M.EN_ANALISIS, M.ANALIZADA}, a=M.RECIBIDA, rol=SUBSANAN, motivada=True,
+                                    verbo=_("Revertir los análisis"), hecho=_("Muestra revertida a recibida")),
+    A.REVERTIR_CONTRAMUESTRA: Transicion(de={M.CONTRAMUESTRA}, a=M.ANALIZADA, rol=SUBSANAN, motivada=True,
+                                         verbo=_("Revertir la contramuestra"), hecho=_("Contramuestra revertida")),
 }  # fmt: skip
 
 ANALISIS: Mapping[str, Transicion] = {
@@ -87,8 +112,16 @@ ANALISIS: Mapping[str, Transicion] = {
                             verbo=_("Completar"), hecho=_("Verificación completa")),
     A.REVERTIR: Transicion(de={N.REGISTRADO, N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.ANALISTA, Rol.VERIFICADOR},
                            motivada=True, verbo=_("Revertir"), hecho=_("Reversión autoaprobada")),
+    A.REVERTIR_INICIO: Transicion(de={N.EN_PROCESO}, a=N.ASIGNADO, rol=SUBSANAN, motivada=True,
+                                  verbo=_("Revertir el inicio"), hecho=_("Inicio revertido")),
+    A.REVERTIR_ASIGNACION: Transicion(de={N.ASIGNADO}, a=N.PENDIENTE, rol=SUBSANAN, motivada=True,
+                                      verbo=_("Revertir la asignación"), hecho=_("Asignación revertida")),
+    A.REINICIAR: Transicion(de={N.ASIGNADO, N.EN_PROCESO, N.REGISTRADO, N.VERIFICADO}, a=N.PENDIENTE,
+                            rol={Rol.SISTEMA}, verbo=_("Reiniciar"), hecho=_("Análisis de nuevo por asignar")),
     A.DEVOLVER: Transicion(de={N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.DIRECTOR}, motivada=True,
                            verbo=_("Devolver"), hecho=_("Devuelto por el director")),
+    A.ENMENDAR_RESULTADO: Transicion(de={N.VERIFICADO}, a=N.EN_PROCESO, rol={Rol.DIRECTOR}, motivada=True,
+                                     verbo=_("Volver a hacer"), hecho=_("Resultado emitido, por volver a hacer")),
     A.CANCELAR: Transicion(de={N.PENDIENTE, N.ASIGNADO, N.EN_PROCESO, N.REGISTRADO}, a=N.CANCELADO,
                            rol={Rol.DIRECTOR, Rol.SISTEMA}, motivada=True,
                            verbo=_("Cancelar"), hecho=_("Análisis cancelado")),
@@ -116,6 +149,19 @@ INFORME: Mapping[str, Transicion] = {
     A.ANULAR: Transicion(de={I.BORRADOR, I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA},
                          a=I.ANULADO, rol={Rol.SISTEMA},
                          verbo=_("Dejar sin efecto"), hecho=_("Informe sin efecto: no queda nada que informar")),
+    A.ENMENDAR: Transicion(de={I.EMITIDO}, a=I.POR_FIRMAR, rol={Rol.DIRECTOR}, motivada=True,
+                           verbo=_("Enmendar"), hecho=_("Enmienda administrativa del informe")),
+    A.ENMENDAR_RESULTADO: Transicion(de={I.EMITIDO}, a=I.BORRADOR, rol={Rol.DIRECTOR}, motivada=True,
+                                     avisa="informe_en_revision", verbo=_("Enmendar el resultado"),
+                                     hecho=_("Informe en revisión")),
+    A.RETIRAR_ENMIENDA: Transicion(de={I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA}, a=I.EMITIDO,
+                                   rol={Rol.DIRECTOR, Rol.SISTEMA}, verbo=_("Retirar la enmienda"),
+                                   hecho=_("Enmienda retirada")),
+    A.CORREGIR: Transicion(de={I.FIRMANDO}, a=I.EMITIDO, rol={Rol.SISTEMA}, avisa="informe_corregido",
+                           verbo=_("Emitir la versión corregida"), hecho=_("Versión corregida del informe")),
+    A.ANULAR_EMITIDO: Transicion(de={I.EMITIDO}, a=I.ANULADO, rol={Rol.DIRECTOR}, motivada=True,
+                                 avisa="informe_anulado", verbo=_("Anular el informe"),
+                                 hecho=_("Informe anulado por el director")),
 }  # fmt: skip
 
 TABLAS.update({"muestra": MUESTRA, "analisis": ANALISIS, "informe": INFORME})

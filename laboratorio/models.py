@@ -12,7 +12,7 @@ from simple_history.models import HistoricalRecords
 from expedientes.models import Adjunto, Documento, Expediente, Pais, Partida, Plaga, Producto
 from senasa.models import Disciplina
 
-from .querysets import ConsultaAnalisis, ConsultaEvidencia, ConsultaInforme, ConsultaMuestra
+from .querysets import ConsultaAnalisis, ConsultaEvidencia, ConsultaInforme, ConsultaMuestra, ConsultaReversion
 
 
 class EstadoMuestra(models.TextChoices):
@@ -50,6 +50,11 @@ class EstadoInforme(models.TextChoices):
     FIRMA_FALLIDA = "firma_fallida", _("Firma fallida")
     EMITIDO = "emitido", _("Emitido")
     ANULADO = "anulado", _("Sin efecto")
+
+
+class Enmienda(models.TextChoices):
+    ADMINISTRATIVA = "administrativa", _("Enmienda administrativa")
+    DE_RESULTADO = "de_resultado", _("Enmienda de resultado")
 
 
 class Valor(models.TextChoices):
@@ -213,8 +218,12 @@ class Informe(models.Model):
     falla = models.TextField(blank=True)
     # The one on its way, or issued; an amendment makes the next.
     version = models.PositiveSmallIntegerField(_("versión"), default=1)
+    # Of a version past the first: how it differs from the one it replaces, and why, as its PDF says.
+    enmienda = models.CharField(_("enmienda"), max_length=15, choices=Enmienda, blank=True)
+    causa = models.TextField(_("causa de la enmienda"), blank=True)
     # Issued on an early positive, the rest of its analyses cancelled.
     parcial = models.BooleanField(default=False)
+    # The version that was issued last; while an amendment is on its way, the one that it will replace.
     documento = models.OneToOneField(Documento, models.PROTECT, null=True, blank=True)
 
     objects = ConsultaInforme.as_manager()
@@ -237,6 +246,17 @@ class Informe(models.Model):
     @property
     def automatico(self) -> bool:
         return bool(self.condiciones) and all(condicion["cumple"] for condicion in self.condiciones)
+
+    @property
+    def publicado(self) -> bool:
+        """Whether the results in force are those of an issued version, which everybody may read."""
+        return self.estado == EstadoInforme.EMITIDO or self.en_enmienda_administrativa
+
+    @property
+    def en_enmienda_administrativa(self) -> bool:
+        """Whether a version that changes no result is on its way to the signature."""
+        en_camino = self.estado not in (EstadoInforme.EMITIDO, EstadoInforme.ANULADO)
+        return en_camino and self.enmienda == Enmienda.ADMINISTRATIVA
 
 
 class Analisis(models.Model):
@@ -318,24 +338,45 @@ class Verificacion(models.Model):
 
 
 class Reversion(models.Model):
-    """A self-approved step back of an analysis: what it undid, why, by whom, and what it cost."""
+    """A step back of a sample, of an analysis or of its result: what it undid, why, by whom, and what it cost.
+
+    Self-approved unless a director ordered it. `resultado` is what went out of force; without one it was a stage of
+    `analisis`, and without `analisis` a stage of the sample. A sample's takes its results with it, each in a row
+    that names it in `parte_de`.
+    """
 
     expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="reversiones")
-    analisis = models.ForeignKey(Analisis, models.PROTECT, related_name="reversiones")
+    muestra = models.ForeignKey(Muestra, models.PROTECT, related_name="reversiones")
+    analisis = models.ForeignKey(Analisis, models.PROTECT, null=True, blank=True, related_name="reversiones")
     resultado = models.ForeignKey(Resultado, models.PROTECT, null=True, blank=True)
+    parte_de = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="partes")
+    accion = models.CharField(_("acto"), max_length=30)
     autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    autoaprobada = models.BooleanField(_("autoaprobada"), default=True)
     motivo = models.CharField(max_length=40)
     texto = models.TextField()
-    desde_estado = models.CharField(max_length=12)
+    desde_estado = models.CharField(max_length=15)
+    # What the work done again usually takes, in hours, as the person read it before confirming.
+    horas = models.PositiveIntegerField(_("horas que suma"), default=0)
+    # Whether it took a report back that was on its way to the signature.
+    retiro_firma = models.BooleanField(_("retiró una firma"), default=False)
     ocurrio_en = models.DateTimeField()
+
+    objects = ConsultaReversion.as_manager()
 
     class Meta:
         ordering = ["id"]
         verbose_name = _("reversión")
         verbose_name_plural = _("reversiones")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(resultado__isnull=True) | Q(analisis__isnull=False), name="reversion_resultado_de_analisis"
+            )
+        ]
+        indexes = [models.Index(fields=["-ocurrio_en", "-id"], name="reversion_ultimas")]
 
     def __str__(self) -> str:
-        return f"{self.analisis} · {self.motivo}"
+        return f"{self.analisis or self.muestra} · {self.motivo}"
 
 
 class Evidencia(models.Model):

@@ -12,6 +12,12 @@ from expedientes.querysets import ConsultaDelCaso
 from senasa.models import ROLES_DE_LABORATORIO, Usuario
 
 
+def publicado(camino: str = "") -> Q:
+    """`Informe.publicado` of the report at `camino`, in SQL."""
+    en_enmienda = Q(**{f"{camino}enmienda": "administrativa"}) & ~Q(**{f"{camino}estado": "anulado"})
+    return Q(**{f"{camino}estado": "emitido"}) | en_enmienda
+
+
 class ConsultaDeLaboratorio(ConsultaDelCaso):
     def visibles_para(self, usuario: Usuario):
         return self.all() if usuario.tiene(*ROLES_DE_LABORATORIO) else super().visibles_para(usuario)
@@ -72,11 +78,15 @@ class ConsultaEvidencia(ConsultaDeLaboratorio):
         return (
             super()
             .visibles_para(usuario)
-            .filter(Q(resultado=None) | Q(muestra__solicitud__informe__estado="emitido", resultado__vigente=True))
+            .filter(Q(resultado=None) | publicado("muestra__solicitud__informe__") & Q(resultado__vigente=True))
         )
 
 
 class ConsultaInforme(ConsultaDeLaboratorio):
+    def por_salir(self):
+        """Those that a line still waits for: one amended in form alone has its results out already."""
+        return self.exclude(estado__in=["emitido", "anulado"]).exclude(enmienda="administrativa")
+
     def en_cola(self):
         """With `positivo` and `indeterminado`, of the results in force; positives first, then the oldest."""
         resultados = apps.get_model("laboratorio", "Resultado").objects.filter(
@@ -96,4 +106,21 @@ class ConsultaInforme(ConsultaDeLaboratorio):
                 indeterminado=Exists(resultados.filter(valor="indeterminado")),
             )
             .order_by("-positivo", "-indeterminado", "-solicitud__partida__producto__perecible", "estado_desde", "id")
+        )
+
+
+class ConsultaReversion(ConsultaDeLaboratorio):
+    def con_todo(self):
+        """The acts, last first, each with all that its row says; what a sample's took with it is in `partes`."""
+        return (
+            self.filter(parte_de=None)
+            .select_related(
+                "muestra__partida__producto",
+                "analisis__metodo__disciplina",
+                "analisis__plaga",
+                "resultado__plaga",
+                "autor",
+            )
+            .prefetch_related("partes__analisis__metodo__disciplina", "partes__resultado__plaga")
+            .order_by("-ocurrio_en", "-id")
         )

@@ -16,7 +16,7 @@ from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from . import firmas
+from . import firmas, reversiones
 from . import services as laboratorio
 from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
 
@@ -156,7 +156,7 @@ def registrar(caso: Caso) -> None:
 def revertir(caso: Caso) -> None:
     """Its analyst steps the first analysis back, before anybody verified it."""
     analisis = caso.analisis[0]
-    laboratorio.revertir(
+    reversiones.revertir(
         analisis=analisis,
         actor=_analista(analisis),
         motivo=_motivo(caso, "revertir"),

@@ -6,7 +6,6 @@ All raise `ActoRechazado` (409 or 403) or `DatoInvalido` (back to the form) and 
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,6 +24,7 @@ from senasa import reloj
 from senasa.models import Rol, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
 
+from .enmiendas import retirar_documento, soltar_enmiendas
 from .firmas import cerrar_si_completo
 from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion, bloquear
 from .models import (
@@ -38,7 +38,6 @@ from .models import (
     Muestra,
     Requisito,
     Resultado,
-    Reversion,
     SolicitudAnalisis,
     Valor,
     Verificacion,
@@ -246,7 +245,8 @@ def _seguir(solicitud: SolicitudAnalisis, *, por: str) -> None:
         cerrar_si_completo(informe)
         return
     if informe.estado in INFORME[Accion.ANULAR].de:
-        avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
+        evento = avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
+        retirar_documento(informe, evento)
     partida = Partida.objects.select_related("expediente").get(pk=solicitud.partida_id)
     if partida.estado != Estado.EN_LABORATORIO or not partida.expediente.abierto:
         return
@@ -256,17 +256,19 @@ def _seguir(solicitud: SolicitudAnalisis, *, por: str) -> None:
         informes = informes.filter(solicitud__enviada_en__gte=desde)
     if not informes.exists():
         avanzar(partida, AccionCaso.VOLVER_A_MUESTREAR, tabla=PARTIDA, actor=None, datos={"muestra": por})
-    elif not informes.exclude(estado=EstadoInforme.EMITIDO).exists():
+    elif not informes.por_salir().exists():
         avanzar(partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None, datos={})
 
 
 def soltar(expediente: Expediente, evento: Evento) -> None:
     """Leave the open work of a case that ended before its decision: nobody tests for nothing, nothing is signed."""
+    soltar_enmiendas(expediente)
     sin_efecto: dict[str, Any] = {"actor": None, "motivo": "caso-terminado", "texto": str(evento)}
     for analisis in Analisis.objects.filter(expediente=expediente, estado__in=ANALISIS[Accion.CANCELAR].de):
         avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, **sin_efecto)
     for informe in Informe.objects.filter(expediente=expediente, estado__in=INFORME[Accion.ANULAR].de):
         avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
+        retirar_documento(informe)
     for muestra in Muestra.objects.filter(expediente=expediente, estado=EstadoMuestra.TOMADA):
         avanzar(muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, **sin_efecto)
 
@@ -486,114 +488,6 @@ def impedimento_de_verificar(analisis: Analisis, resultado: Resultado, actor: Us
     return ""
 
 
-@dataclass(frozen=True)
-class Impacto:
-    """What a reversion would touch; shown before it is confirmed."""
-
-    informe: Informe
-    retira_firma: bool
-    horas: int
-
-
-def impacto_de_revertir(analisis: Analisis) -> Impacto:
-    """What reverting `analisis` touches: its report, a signature on its way, the hours it will add.
-
-    The hours are what the method usually takes (catalogue), as the work has to be done again.
-    """
-    informe = Informe.objects.get(solicitud=analisis.solicitud_id)
-    return Impacto(
-        informe=informe,
-        retira_firma=informe.estado in INFORME[Accion.REABRIR].de,
-        horas=analisis.metodo.dias * 24,
-    )
-
-
-def exigir_reversible(analisis: Analisis, informe: Informe, actor: Usuario) -> None:
-    """Refuse a reversion by somebody else's hand, or of a result whose report is already signed."""
-    if not actor.tiene(Rol.VERIFICADOR) and actor.pk != analisis.analista_id:
-        raise RolImpide(_("Revertir corresponde al analista de este análisis o a un verificador."))
-    if informe.estado == EstadoInforme.EMITIDO:
-        raise EstadoImpide(_("El informe %(informe)s ya está firmado: lo corrige el director.") % {"informe": informe})
-
-
-@transaction.atomic
-def revertir(
-    *, analisis: Analisis, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
-) -> Reversion:
-    """Step an analysis back to the bench, self-approved. † Before the signature only.
-
-    The result stays on record out of force; the new one will link to it and need a new verification. A
-    report on its way to the signature goes back to borrador, whatever a worker is doing with it.
-    """
-    bloquear(analisis)
-    informe = Informe.objects.get(solicitud=analisis.solicitud_id)
-    analisis.refresh_from_db()
-    exigir_reversible(analisis, informe, actor)
-    estado_previo = analisis.estado
-    evento, resultado = _volver_a_la_mesa(
-        analisis, Accion.REVERTIR, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en
-    )
-    if informe.estado in INFORME[Accion.REABRIR].de:
-        avanzar(
-            informe, Accion.REABRIR, tabla=INFORME, actor=None,
-            datos={"reversion_de": analisis.pk, "partida": informe.solicitud.partida_id},
-            cambios=EN_BORRADOR,
-        )  # fmt: skip
-    return Reversion.objects.create(
-        expediente=analisis.expediente,
-        analisis=analisis,
-        resultado=resultado,
-        autor=actor,
-        motivo=motivo,
-        texto=texto,
-        desde_estado=estado_previo,
-        ocurrio_en=evento.ocurrio_en,
-    )
-
-
-# What a report that goes back to the bench knew of its signature.
-EN_BORRADOR: dict[str, Any] = {
-    "condiciones": [], "firmar_desde": None, "huella": "", "reclamo_hasta": None, "autoriza": None, "falla": "",
-}  # fmt: skip
-
-
-def _volver_a_la_mesa(analisis: Analisis, accion: str, **dicho: Any) -> tuple[Evento, Resultado | None]:
-    """Step an analysis back: its result stays on record, out of force, and the sample is on the bench again."""
-    resultado = analisis.resultado
-    evento = avanzar(
-        analisis, accion, tabla=ANALISIS, datos={"valor": resultado.valor if resultado else ""},
-        cambios={"verificado_en": None}, **dicho,
-    )  # fmt: skip
-    if resultado:
-        resultado.vigente = False
-        resultado.save(update_fields=["vigente"])
-    muestra = Muestra.objects.get(pk=analisis.muestra_id)
-    if muestra.estado == EstadoMuestra.ANALIZADA:
-        avanzar(muestra, Accion.RETOMAR, tabla=MUESTRA, actor=None)
-    return evento, resultado
-
-
 def _exigir_su_analista(analisis: Analisis, actor: Usuario) -> None:
     if Analisis.objects.only("analista_id").get(pk=analisis.pk).analista_id != actor.pk:
         raise RolImpide(_("Este análisis es de otro analista."))
-
-
-@transaction.atomic
-def devolver(
-    *,
-    informe: Informe,
-    actor: Usuario,
-    analisis: Sequence[Analisis],
-    motivo: str,
-    texto: str,
-    ocurrio_en: datetime | None = None,
-) -> Evento:
-    """Give a report back instead of signing it. † `analisis`: those to be done again, each verified anew."""
-    bloquear(informe)
-    if not analisis:
-        raise DatoInvalido({"analisis": _("Marque qué análisis hay que volver a hacer.")})
-    dicho: dict[str, Any] = {"actor": actor, "motivo": motivo, "texto": texto, "ocurrio_en": ocurrio_en}
-    evento = avanzar(informe, Accion.DEVOLVER, tabla=INFORME, cambios=EN_BORRADOR, **dicho)
-    for uno in analisis:
-        _volver_a_la_mesa(uno, Accion.DEVOLVER, **dicho)
-    return evento

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, vistas_firmas
+from . import views, vistas_enmiendas, vistas_firmas, vistas_reversiones
 
 partida = "expedientes/<str:numero>/partidas/<int:orden>/"
 muestra = "laboratorio/muestras/<str:numero>/"
@@ -27,7 +27,30 @@ urlpatterns = [
     path(f"{analisis}iniciar/", views.analisis_iniciar, name="analisis_iniciar"),
     path(f"{analisis}registrar/", views.analisis_registrar, name="analisis_registrar"),
     path(f"{analisis}verificar/", views.analisis_verificar, name="analisis_verificar"),
-    path(f"{analisis}revertir/", views.analisis_revertir, name="analisis_revertir"),
+    path(f"{analisis}revertir/", vistas_reversiones.analisis_revertir, name="analisis_revertir"),
+    path(f"{analisis}revertir-inicio/", vistas_reversiones.analisis_revertir_inicio, name="analisis_revertir_inicio"),
+    path(
+        f"{analisis}revertir-asignacion/",
+        vistas_reversiones.analisis_revertir_asignacion,
+        name="analisis_revertir_asignacion",
+    ),
+    path(
+        f"{muestra}revertir-recepcion/",
+        vistas_reversiones.muestra_revertir_recepcion,
+        name="muestra_revertir_recepcion",
+    ),
+    path(
+        f"{muestra}revertir-analisis/", vistas_reversiones.muestra_revertir_analisis, name="muestra_revertir_analisis"
+    ),
+    path(
+        f"{muestra}revertir-contramuestra/",
+        vistas_reversiones.muestra_revertir_contramuestra,
+        name="muestra_revertir_contramuestra",
+    ),
+    path("laboratorio/reversiones/", vistas_reversiones.reversiones, name="reversiones"),
+    path("laboratorio/motivos/", vistas_reversiones.motivos, name="motivos"),
+    path("laboratorio/motivos/<int:pk>/retirar/", vistas_reversiones.motivo_retirar, name="motivo_retirar"),
+    path("laboratorio/motivos/<int:pk>/reponer/", vistas_reversiones.motivo_reponer, name="motivo_reponer"),
     path(f"{analisis}repetir/", views.analisis_repetir, name="analisis_repetir"),
     path(f"{analisis}cancelar/", views.analisis_cancelar, name="analisis_cancelar"),
     path("laboratorio/verificacion/", views.verificacion, name="verificacion"),
@@ -35,7 +58,15 @@ urlpatterns = [
     path("laboratorio/firmas/", vistas_firmas.firmas, name="firmas"),
     path(informe, views.informe, name="informe"),
     path(f"{informe}firmar/", vistas_firmas.informe_firmar, name="informe_firmar"),
-    path(f"{informe}devolver/", views.informe_devolver, name="informe_devolver"),
+    path(f"{informe}devolver/", vistas_reversiones.informe_devolver, name="informe_devolver"),
+    path(f"{informe}enmendar/", vistas_enmiendas.informe_enmendar, name="informe_enmendar"),
+    path(
+        f"{informe}enmendar-resultado/",
+        vistas_enmiendas.informe_enmendar_resultado,
+        name="informe_enmendar_resultado",
+    ),
+    path(f"{informe}retirar-enmienda/", vistas_enmiendas.informe_retirar_enmienda, name="informe_retirar_enmienda"),
+    path(f"{informe}anular/", vistas_enmiendas.informe_anular, name="informe_anular"),
     path(f"{informe}parcial/", views.informe_parcial, name="informe_parcial"),
     path(f"{informe}retener/", vistas_firmas.informe_retener, name="informe_retener"),
 ]

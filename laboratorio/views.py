@@ -25,17 +25,16 @@ from expedientes.models import Evento, Expediente, Motivo, Partida
 from expedientes.plazos import semaforo
 from expedientes.vistas_publicas import bajar_adjunto
 from senasa import escrito, reloj
-from senasa.models import ROLES_DE_LABORATORIO, Rol
+from senasa.models import ROLES_DE_LABORATORIO, Rol, Usuario
 from senasa.palabras import duracion
 from senasa.permisos import con_rol
-from senasa.transicion import ActoRechazado, EstadoImpide, RolImpide
+from senasa.transicion import ActoRechazado, EstadoImpide
 
 from . import services
 from .forms import (
     FormularioAnularMuestra,
     FormularioAsignar,
     FormularioCancelar,
-    FormularioDevolver,
     FormularioEliminar,
     FormularioEnviar,
     FormularioGuardarContramuestra,
@@ -45,7 +44,6 @@ from .forms import (
     FormularioRegistrar,
     FormularioRepetir,
     FormularioRetener,
-    FormularioRevertir,
     FormularioSinDatos,
     FormularioTomarMuestra,
     FormularioVerificarVarios,
@@ -53,6 +51,7 @@ from .forms import (
 )
 from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion
 from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Evidencia, Informe, Muestra, Valor
+from .querysets import publicado
 
 # A queue longer than this is not read to its end anyway: the most pressing come first.
 LARGO = 200
@@ -213,15 +212,15 @@ def _decir_errores(request: HttpRequest, form: Any) -> None:
         messages.error(request, " ".join(errores))
 
 
-def _muestra(request: HttpRequest, numero: str) -> Muestra:
+def muestra_visible(request: HttpRequest, numero: str) -> Muestra:
     suyas = Muestra.objects.visibles_para(request.user).select_related(
         "expediente__puesto", "partida__producto", "partida__pais_origen", "solicitud__informe"
     )
     return get_object_or_404(suyas, numero=numero)
 
 
-def _acto_de_muestra(request: HttpRequest, numero: str, accion: Accion, hacer: Callable, **opciones: Any):
-    muestra = _muestra(request, numero)
+def acto_de_muestra(request: HttpRequest, numero: str, accion: Accion, hacer: Callable, **opciones: Any):
+    muestra = muestra_visible(request, numero)
     formulario_de = opciones.pop("formulario")
     return atender(
         request,
@@ -231,15 +230,14 @@ def _acto_de_muestra(request: HttpRequest, numero: str, accion: Accion, hacer: C
         formulario=partial(formulario_de, muestra=muestra) if formulario_de is FormularioRecibir else formulario_de,
         hacer=partial(hacer, muestra=muestra, actor=request.user),
         resumen=_resumen(muestra),
-        volver=reverse("recepcion"),
         plantilla="laboratorio/acto.html",
-        **opciones,
+        **{"volver": reverse("recepcion"), **opciones},
     )
 
 
 @formulario
 def muestra_recibir(request: HttpRequest, numero: str) -> HttpResponse:
-    return _acto_de_muestra(
+    return acto_de_muestra(
         request,
         numero,
         Accion.RECIBIR,
@@ -254,7 +252,7 @@ def muestra_recibir(request: HttpRequest, numero: str) -> HttpResponse:
 
 @formulario
 def muestra_rechazar(request: HttpRequest, numero: str) -> HttpResponse:
-    return _acto_de_muestra(
+    return acto_de_muestra(
         request,
         numero,
         Accion.RECHAZAR,
@@ -270,7 +268,7 @@ def muestra_rechazar(request: HttpRequest, numero: str) -> HttpResponse:
 
 @formulario
 def muestra_perder(request: HttpRequest, numero: str) -> HttpResponse:
-    return _acto_de_muestra(
+    return acto_de_muestra(
         request,
         numero,
         Accion.PERDER,
@@ -286,7 +284,7 @@ def muestra_perder(request: HttpRequest, numero: str) -> HttpResponse:
 
 @formulario
 def muestra_guardar_contramuestra(request: HttpRequest, numero: str) -> HttpResponse:
-    return _acto_de_muestra(
+    return acto_de_muestra(
         request,
         numero,
         Accion.GUARDAR_CONTRAMUESTRA,
@@ -298,7 +296,7 @@ def muestra_guardar_contramuestra(request: HttpRequest, numero: str) -> HttpResp
 
 @formulario
 def muestra_eliminar(request: HttpRequest, numero: str) -> HttpResponse:
-    return _acto_de_muestra(
+    return acto_de_muestra(
         request,
         numero,
         Accion.ELIMINAR,
@@ -312,7 +310,7 @@ def muestra_eliminar(request: HttpRequest, numero: str) -> HttpResponse:
 @formulario
 def muestra_anular(request: HttpRequest, numero: str) -> HttpResponse:
     """At the post, before it travels."""
-    muestra = _muestra(request, numero)
+    muestra = muestra_visible(request, numero)
     return atender(
         request,
         objeto=muestra,
@@ -329,10 +327,10 @@ def muestra_anular(request: HttpRequest, numero: str) -> HttpResponse:
 @ver
 def muestra(request: HttpRequest, numero: str) -> HttpResponse:
     """One page for a sample's life. Outside the laboratory nothing is said of results before the report."""
-    muestra = _muestra(request, numero)
+    muestra = muestra_visible(request, numero)
     informe = muestra.solicitud.informe if muestra.solicitud else None
     del_laboratorio = request.user.tiene(*ROLES_DE_LABORATORIO)
-    con_resultados = del_laboratorio or bool(informe and informe.estado == EstadoInforme.EMITIDO)
+    con_resultados = del_laboratorio or bool(informe and informe.publicado)
     analisis = list(muestra.analisis.con_historia())
     contexto = {
         "muestra": muestra,
@@ -340,9 +338,10 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
         "analisis": analisis,
         "con_resultados": con_resultados,
         "reversibles": _reversibles(request, analisis, informe),
+        "etapas_reversibles": etapas_reversibles(request.user, analisis),
         "del_laboratorio": del_laboratorio,
         "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=muestra.expediente_id).exists(),
-        "custodia": _custodia(muestra),
+        "custodia": _custodia(muestra, con_resultados=con_resultados),
         "eventos": _vida(muestra, analisis, informe) if con_resultados else [],
         "actos": [
             {"url": reverse(nombre, args=[numero]), "verbo": MUESTRA[accion].verbo}
@@ -353,6 +352,9 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
                 (Accion.GUARDAR_CONTRAMUESTRA, "muestra_guardar_contramuestra"),
                 (Accion.ELIMINAR, "muestra_eliminar"),
                 (Accion.ANULAR_MUESTRA, "muestra_anular"),
+                (Accion.REVERTIR_RECEPCION, "muestra_revertir_recepcion"),
+                (Accion.REVERTIR_CONTRAMUESTRA, "muestra_revertir_contramuestra"),
+                *([] if informe and informe.publicado else [(Accion.REVERTIR_ANALISIS, "muestra_revertir_analisis")]),
             )
             if permite(muestra, accion, request.user, tabla=MUESTRA)
         ],
@@ -362,7 +364,7 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
 
 def _reversibles(request: HttpRequest, analisis: list[Analisis], informe: Informe | None) -> set[int]:
     """Which of these analyses the user may step back now."""
-    if informe is None or informe.estado == EstadoInforme.EMITIDO:
+    if informe is None or informe.publicado or informe.estado == EstadoInforme.ANULADO:
         return set()
     verificador = request.user.tiene(Rol.VERIFICADOR)
     return {
@@ -373,9 +375,48 @@ def _reversibles(request: HttpRequest, analisis: list[Analisis], informe: Inform
     }
 
 
-def _custodia(muestra: Muestra) -> list[dict[str, Any]]:
-    """Who had the sample in his hands, from the log."""
+def etapas_reversibles(usuario: Usuario, analisis: Iterable[Analisis]) -> dict[int, str]:
+    """Of each analysis whose stage the user may step back now, the page where it is done, by the analysis' id."""
+    paginas = {
+        Accion.REVERTIR_INICIO: "analisis_revertir_inicio",
+        Accion.REVERTIR_ASIGNACION: "analisis_revertir_asignacion",
+    }
+    ajenos = not usuario.tiene(Rol.RECEPCION, Rol.VERIFICADOR)
+    return {
+        uno.pk: reverse(pagina, args=[uno.pk])
+        for uno in analisis
+        for accion, pagina in paginas.items()
+        if permite(uno, accion, usuario, tabla=ANALISIS) and not (ajenos and uno.analista_id != usuario.pk)
+    }
+
+
+def actos_tras_la_firma(informe: Informe, usuario: Usuario) -> list[dict[str, str]]:
+    """What the director may do with an issued report, as buttons."""
+    return [
+        {"url": reverse(pagina, args=[informe.numero]), "verbo": str(INFORME[accion].verbo)}
+        for accion, pagina in (
+            (Accion.ENMENDAR, "informe_enmendar"),
+            (Accion.ENMENDAR_RESULTADO, "informe_enmendar_resultado"),
+            (Accion.RETIRAR_ENMIENDA, "informe_retirar_enmienda"),
+            (Accion.ANULAR_EMITIDO, "informe_anular"),
+        )
+        if permite(informe, accion, usuario, tabla=INFORME)
+        and (accion != Accion.RETIRAR_ENMIENDA or informe.en_enmienda_administrativa)
+    ]
+
+
+# What happens to a sample on the bench: outside, that it went back there tells that something was found.
+DE_LA_MESA = (
+    Accion.COMENZAR, Accion.DESCOMENZAR, Accion.COMPLETAR, Accion.RETOMAR,
+    Accion.REVERTIR_RECEPCION, Accion.REVERTIR_ANALISIS, Accion.REVERTIR_CONTRAMUESTRA,
+)  # fmt: skip
+
+
+def _custodia(muestra: Muestra, *, con_resultados: bool) -> list[dict[str, Any]]:
+    """Who had the sample in his hands, from the log; whoever may not see results, without what the bench did."""
     propios = Q(objeto="muestra", objeto_id=muestra.pk)
+    if not con_resultados:
+        propios &= ~Q(accion__in=DE_LA_MESA)
     toma = Q(objeto="partida", accion=AccionCaso.TOMAR_MUESTRA, datos__muestra=muestra.numero)
     eventos = Evento.objects.filter(propios | toma, expediente=muestra.expediente_id).select_related("actor")
     detalles: dict[str, str] = {
@@ -389,7 +430,7 @@ def _custodia(muestra: Muestra) -> list[dict[str, Any]]:
             "unidad": muestra.unidad,
         },
     }
-    motivos = _motivos(Accion.RECHAZAR)
+    motivos = _motivos()
     return [_linea(evento, motivos, detalles.get(evento.accion, "")) for evento in eventos]
 
 
@@ -399,7 +440,7 @@ def _vida(muestra: Muestra, analisis: list[Analisis], informe: Informe | None) -
     if informe:
         suyos |= Q(objeto="informe", objeto_id=informe.pk)
     nombres = {uno.pk: f"{uno.metodo} · {uno.plaga.nombre}" for uno in analisis}
-    motivos = _motivos(Accion.REVERTIR)
+    motivos = _motivos()
     eventos = Evento.objects.filter(suyos, expediente=muestra.expediente_id).select_related("actor").order_by("-n")
     return [
         _linea(
@@ -411,12 +452,12 @@ def _vida(muestra: Muestra, analisis: list[Analisis], informe: Informe | None) -
     ]
 
 
-def _motivos(accion: Accion) -> dict[str, str]:
-    return dict(Motivo.objects.filter(accion=accion).values_list("codigo", "texto"))
+def _motivos() -> dict[tuple[str, str], str]:
+    return {(motivo.accion, motivo.codigo): motivo.texto for motivo in Motivo.objects.all()}
 
 
-def _linea(evento: Evento, motivos: dict[str, str], detalle: str) -> dict[str, Any]:
-    partes = [detalle, motivos.get(evento.motivo, evento.motivo), evento.texto]
+def _linea(evento: Evento, motivos: dict[tuple[str, str], str], detalle: str) -> dict[str, Any]:
+    partes = [detalle, motivos.get((evento.accion, evento.motivo), evento.motivo), evento.texto]
     return {
         "titulo": hecho(evento.objeto, evento.accion),
         "cuando": evento.ocurrio_en,
@@ -446,17 +487,17 @@ def analisis_bandeja(request: HttpRequest) -> HttpResponse:
         "por_tomar": con_semaforo(
             todos.de_muestras_recibidas().filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra
         ),
-        "sin_firma": con_semaforo(hechos.exclude(solicitud__informe__estado=EstadoInforme.EMITIDO), _de_la_muestra),
+        "sin_firma": con_semaforo(hechos.exclude(publicado("solicitud__informe__")), _de_la_muestra),
         "largo": LARGO,
     }
     return render(request, "laboratorio/analisis.html", contexto)
 
 
-def _analisis(request: HttpRequest, pk: int) -> Analisis:
+def analisis_visible(request: HttpRequest, pk: int) -> Analisis:
     return get_object_or_404(Analisis.objects.visibles_para(request.user).en_cola(), pk=pk)
 
 
-def _acto_de_analisis(
+def acto_de_analisis(
     request: HttpRequest, analisis: Analisis, accion: Accion, hacer: Callable, **opciones: Any
 ) -> HttpResponse:
     return atender(
@@ -476,20 +517,20 @@ def _acto_de_analisis(
 def analisis_asignar(request: HttpRequest, pk: int) -> HttpResponse:
     """An analyst takes an analysis himself; reception assigns from its own queue."""
     hacer = partial(services.asignar, analista=request.user)
-    return _acto_de_analisis(request, _analisis(request, pk), Accion.ASIGNAR, hacer)
+    return acto_de_analisis(request, analisis_visible(request, pk), Accion.ASIGNAR, hacer)
 
 
 @require_POST
 def analisis_iniciar(request: HttpRequest, pk: int) -> HttpResponse:
-    return _acto_de_analisis(request, _analisis(request, pk), Accion.INICIAR, services.iniciar)
+    return acto_de_analisis(request, analisis_visible(request, pk), Accion.INICIAR, services.iniciar)
 
 
 @formulario
 def analisis_registrar(request: HttpRequest, pk: int) -> HttpResponse:
-    analisis = _analisis(request, pk)
+    analisis = analisis_visible(request, pk)
     if request.user.tiene(Rol.ANALISTA) and analisis.analista_id != request.user.pk:
         raise PermissionDenied(_("Este análisis es de otro analista."))
-    return _acto_de_analisis(
+    return acto_de_analisis(
         request,
         analisis,
         Accion.REGISTRAR,
@@ -500,49 +541,6 @@ def analisis_registrar(request: HttpRequest, pk: int) -> HttpResponse:
             _("Si es positivo o indeterminado, el informe espera al director aunque luego se revierta."),
         ],
     )
-
-
-@formulario
-def analisis_revertir(request: HttpRequest, pk: int) -> HttpResponse:
-    analisis = _analisis(request, pk)
-    impacto = services.impacto_de_revertir(analisis)
-    volver = reverse("analisis_bandeja" if request.user.tiene(Rol.ANALISTA) else "verificacion")
-    try:
-        services.exigir_reversible(analisis, impacto.informe, request.user)
-    except RolImpide as error:
-        raise PermissionDenied(error.mensaje) from error
-    except EstadoImpide as error:
-        return conflicto(request, error, expediente=analisis.expediente, volver=volver)
-    return _acto_de_analisis(
-        request,
-        analisis,
-        Accion.REVERTIR,
-        services.revertir,
-        formulario=FormularioRevertir,
-        que_hara=_que_toca(analisis, impacto),
-        volver=volver,
-        contexto={"peligro": True},
-    )
-
-
-def _que_toca(analisis: Any, impacto: services.Impacto) -> list[str]:
-    resultado = next(iter(analisis.vigentes), None)
-    toca = [_("Se aprueba por sí misma: no espera la firma de nadie, y queda en la bitácora y en la estadística.")]
-    if resultado:
-        toca.append(
-            _("El resultado «%(valor)s» queda registrado, pero fuera de vigencia, con sus verificaciones (%(n)s).")
-            % {"valor": resultado, "n": len(resultado.verificaciones.all())}
-        )
-    toca.append(_("El análisis vuelve a la mesa de su analista: el nuevo resultado necesita una nueva verificación."))
-    if impacto.retira_firma:
-        toca.append(
-            _("El informe %(informe)s (%(estado)s) vuelve a elaboración y se descarta lo que se estuviera firmando.")
-            % {"informe": impacto.informe, "estado": impacto.informe.get_estado_display().lower()}
-        )
-    if resultado and resultado.valor != Valor.NEGATIVO:
-        toca.append(_("El informe lo firmará el director, aunque el nuevo resultado sea negativo."))
-    toca.append(_("Suma unas %(horas)s horas: lo que suele tomar el método.") % {"horas": impacto.horas})
-    return toca
 
 
 # ── Verification ──────────────────────────────────────────────────────────────────────────────────
@@ -589,7 +587,9 @@ def analisis_verificar(request: HttpRequest, pk: int) -> HttpResponse:
     """`resultado-<pk>` says which result the verifier had before his eyes."""
     visto = request.POST.get(f"resultado-{pk}", "")[:18]
     hacer = partial(services.verificar, visto=int(visto) if visto.isdecimal() else None)
-    return _acto_de_analisis(request, _analisis(request, pk), Accion.VERIFICAR, hacer, volver=reverse("verificacion"))
+    return acto_de_analisis(
+        request, analisis_visible(request, pk), Accion.VERIFICAR, hacer, volver=reverse("verificacion")
+    )
 
 
 @require_POST
@@ -652,11 +652,14 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
         "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=informe.expediente_id).exists(),
         "puede_firmar": informe.estado != EstadoInforme.EN_GRACIA
         and permite(informe, Accion.FIRMAR, request.user, tabla=INFORME),
-        "puede_devolver": permite(informe, Accion.DEVOLVER, request.user, tabla=INFORME),
+        "puede_devolver": permite(informe, Accion.DEVOLVER, request.user, tabla=INFORME)
+        and not informe.en_enmienda_administrativa,
+        "enmiendas": actos_tras_la_firma(informe, request.user),
         "retener": FormularioRetener(escrito.recuperar(request, reverse("informe_retener", args=[numero])))
         if permite(informe, Accion.RETENER, request.user, tabla=INFORME)
         else None,
         "reversibles": _reversibles(request, analisis, informe),
+        "etapas_reversibles": etapas_reversibles(request.user, analisis),
         "cancelables": {uno.pk for uno in analisis if permite(uno, Accion.CANCELAR, request.user, tabla=ANALISIS)}
         if informe.estado == EstadoInforme.BORRADOR
         else set(),
@@ -666,31 +669,9 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
 
 
 @formulario
-@con_rol(Rol.DIRECTOR)
-def informe_devolver(request: HttpRequest, numero: str) -> HttpResponse:
-    informe = informe_visible(request, numero)
-    return atender(
-        request,
-        objeto=informe,
-        accion=Accion.DEVOLVER,
-        tabla=INFORME,
-        formulario=partial(FormularioDevolver, informe=informe),
-        hacer=partial(services.devolver, informe=informe, actor=request.user),
-        resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
-        titulo=_("Devolver %(informe)s") % {"informe": informe},
-        que_hara=[
-            _("Los análisis marcados vuelven a la mesa de su analista; su resultado queda registrado, sin vigencia."),
-            _("El informe se cierra otra vez cuando se verifiquen de nuevo."),
-        ],
-        volver=reverse("informe", args=[numero]),
-        plantilla="laboratorio/acto.html",
-    )
-
-
-@formulario
 @con_rol(Rol.ANALISTA)
 def analisis_repetir(request: HttpRequest, pk: int) -> HttpResponse:
-    analisis = _analisis(request, pk)
+    analisis = analisis_visible(request, pk)
     return atender(
         request,
         objeto=analisis,
@@ -708,7 +689,7 @@ def analisis_repetir(request: HttpRequest, pk: int) -> HttpResponse:
 @formulario
 @con_rol(Rol.DIRECTOR)
 def analisis_cancelar(request: HttpRequest, pk: int) -> HttpResponse:
-    analisis = _analisis(request, pk)
+    analisis = analisis_visible(request, pk)
     return atender(
         request,
         objeto=analisis,

@@ -18,6 +18,8 @@ from tests.builders import crear_caso, personas
 SIN_DECIDIR = {"registrado", "en_inspeccion", "en_laboratorio", "resultado_emitido"}
 ABIERTOS = SIN_DECIDIR | {"en_medida", "dictaminado", "observado"}
 TERMINADOS = {"cerrado", "abandonado", "desistido", "anulado"}
+# «Lab staff step a sample or an analysis back during processing on their own authority.»
+MESA_DE_ENSAYOS = {"recepcion", "analista", "verificador"}
 # act: (states it starts from, where it leads, who) — "=" keeps the state; "sistema" is nobody's button.
 ESPERADO = {
     "expediente": {
@@ -44,7 +46,8 @@ ESPERADO = {
         # From en_laboratorio too: a sample taken there would otherwise never travel (README, Decisions).
         "enviar": ({"en_inspeccion", "en_laboratorio"}, "en_laboratorio", {"inspector"}),
         "emitir": ({"en_laboratorio"}, "resultado_emitido", {"sistema"}),
-        "volver_a_muestrear": ({"en_laboratorio"}, "en_inspeccion", {"sistema"}),
+        # From resultado_emitido when the report was annulled and no other is left.
+        "volver_a_muestrear": ({"en_laboratorio", "resultado_emitido"}, "en_inspeccion", {"sistema"}),
         "dictaminar": ({"resultado_emitido"}, "dictaminado", {"inspector"}),
         "dictaminar_sin_muestra": ({"registrado", "en_inspeccion"}, "dictaminado", {"inspector"}),
         "ordenar_medida": ({"dictaminado"}, "en_medida", {"inspector"}),
@@ -60,10 +63,15 @@ ESPERADO = {
         "perder": ({"enviada", "recibida"}, "perdida", {"recepcion"}),
         "anular_muestra": ({"tomada"}, "anulada", {"inspector", "sistema"}),
         "comenzar": ({"recibida"}, "en_analisis", {"sistema"}),
+        "descomenzar": ({"en_analisis"}, "recibida", {"sistema"}),
         "completar": ({"en_analisis"}, "analizada", {"sistema"}),
-        "retomar": ({"analizada"}, "en_analisis", {"sistema"}),
+        # From the contramuestra when a result that was issued is done again.
+        "retomar": ({"analizada", "contramuestra"}, "en_analisis", {"sistema"}),
         "guardar_contramuestra": ({"analizada"}, "contramuestra", {"recepcion"}),
         "eliminar": ({"contramuestra"}, "eliminada", {"recepcion"}),
+        "revertir_recepcion": ({"recibida"}, "enviada", MESA_DE_ENSAYOS),
+        "revertir_analisis": ({"en_analisis", "analizada"}, "recibida", MESA_DE_ENSAYOS),
+        "revertir_contramuestra": ({"contramuestra"}, "analizada", MESA_DE_ENSAYOS),
     },
     "analisis": {
         "asignar": ({"pendiente", "asignado"}, "asignado", {"recepcion", "analista"}),
@@ -73,7 +81,11 @@ ESPERADO = {
         "verificar": ({"registrado"}, "=", {"verificador"}),
         "completar": ({"registrado"}, "verificado", {"sistema"}),
         "revertir": ({"registrado", "verificado"}, "en_proceso", {"analista", "verificador"}),
+        "revertir_inicio": ({"en_proceso"}, "asignado", MESA_DE_ENSAYOS),
+        "revertir_asignacion": ({"asignado"}, "pendiente", MESA_DE_ENSAYOS),
+        "reiniciar": ({"asignado", "en_proceso", "registrado", "verificado"}, "pendiente", {"sistema"}),
         "devolver": ({"verificado"}, "en_proceso", {"director"}),
+        "enmendar_resultado": ({"verificado"}, "en_proceso", {"director"}),
         "cancelar": ({"pendiente", "asignado", "en_proceso", "registrado"}, "cancelado", {"director", "sistema"}),
     },
     "informe": {
@@ -91,6 +103,11 @@ ESPERADO = {
             "anulado",
             {"sistema"},
         ),
+        "enmendar": ({"emitido"}, "por_firmar", {"director"}),
+        "enmendar_resultado": ({"emitido"}, "borrador", {"director"}),
+        "retirar_enmienda": ({"por_firmar", "firmando", "firma_fallida"}, "emitido", {"director", "sistema"}),
+        "corregir": ({"firmando"}, "emitido", {"sistema"}),
+        "anular_emitido": ({"emitido"}, "anulado", {"director"}),
     },
 }
 MOTIVADAS = {
@@ -99,6 +116,9 @@ MOTIVADAS = {
     ("partida", "reabrir"), ("partida", "reabrir_inspeccion"), ("muestra", "rechazar"), ("muestra", "perder"),
     ("muestra", "anular_muestra"), ("analisis", "revertir"), ("analisis", "cancelar"),
     ("analisis", "repetir"), ("analisis", "devolver"), ("informe", "devolver"),
+    ("muestra", "revertir_recepcion"), ("muestra", "revertir_analisis"), ("muestra", "revertir_contramuestra"),
+    ("analisis", "revertir_inicio"), ("analisis", "revertir_asignacion"), ("analisis", "enmendar_resultado"),
+    ("informe", "enmendar"), ("informe", "enmendar_resultado"), ("informe", "anular_emitido"),
 }  # fmt: skip
 AVISAN = {
     "registrar": "registrada", "observar": "observada", "responder": "respondida", "abandonar": "abandonado",
@@ -138,7 +158,18 @@ def test_motives_and_notices_are_those_of_the_domain():
         accion: t.avisa for objeto in ("expediente", "partida") for accion, t in TABLAS[objeto].items() if t.avisa
     }
     assert avisan == AVISAN
-    assert not any(t.avisa for objeto in ("muestra", "analisis", "informe") for t in TABLAS[objeto].values())
+    # Of the laboratory only what happens to an issued report is told: to whoever received it.
+    del_laboratorio = {
+        (objeto, accion): t.avisa
+        for objeto in ("muestra", "analisis", "informe")
+        for accion, t in TABLAS[objeto].items()
+        if t.avisa
+    }
+    assert del_laboratorio == {
+        ("informe", "enmendar_resultado"): "informe_en_revision",
+        ("informe", "corregir"): "informe_corregido",
+        ("informe", "anular_emitido"): "informe_anulado",
+    }
 
 
 @pytest.mark.django_db

@@ -25,7 +25,7 @@ from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import ORDEN_DE_PARTIDAS, TERMINADOS, Dictamen, Documento, Estado, Evento, Medida, Partida
 from expedientes.plazos import suspensiones
-from laboratorio import firmas
+from laboratorio import enmiendas, firmas, reversiones
 from laboratorio import services as laboratorio
 from laboratorio.models import (
     Analisis,
@@ -78,12 +78,22 @@ CON_GUARDA = {
     ("analisis", "cancelar"),  # never what is not negative
     ("analisis", "repetir"),  # its own analyst
     ("muestra", "guardar_contramuestra"),  # once its report is out
+    ("muestra", "revertir_recepcion"),  # while nothing of it was begun
+    ("muestra", "revertir_analisis"),  # before the signature; an analyst, his own
+    ("analisis", "revertir_inicio"), ("analisis", "revertir_asignacion"),  # an analyst, his own
+    ("informe", "devolver"),  # an administrative amendment is taken back instead
+    ("informe", "enmendar"), ("informe", "enmendar_resultado"),  # not of a case that ended undecided
+    ("informe", "retirar_enmienda"),  # only an administrative one
 }  # fmt: skip
 MOTIVO = {
     "observar": "faltan-documentos", "abandonar": "sin-respuesta", "desistir": "otro-destino",
     "anular": "otra-entidad", "reabrir": "mandato", "dictaminar_sin_muestra": "no-requiere-muestreo",
     "rechazar": "envase-roto", "perder": "no-llego", "anular_muestra": "mal-tomada", "revertir": "dato-errado",
     "cancelar": "pedido-por-error", "repetir": "control-fallido", "devolver": "resultado-dudoso",
+    "revertir_recepcion": "recibida-por-error", "revertir_analisis": "contaminacion",
+    "revertir_contramuestra": "guardada-por-error", "revertir_inicio": "iniciado-por-error",
+    "revertir_asignacion": "otra-persona", "enmendar": "dato-de-la-muestra",
+    "enmendar_resultado": "resultado-en-duda", "anular_emitido": "emitido-por-error",
 }  # fmt: skip
 
 
@@ -91,7 +101,7 @@ MOTIVO = {
 # line is opened again with its case.
 APARTE = {
     ("expediente", "registrar"), ("muestra", "enviar"), ("partida", "reabrir"), ("partida", "reabrir_inspeccion"),
-    ("analisis", "devolver"),
+    ("analisis", "devolver"), ("analisis", "enmendar_resultado"),
 }  # fmt: skip
 ACTOS = [
     (tabla, accion)
@@ -113,6 +123,7 @@ class Vidas(RuleBasedStateMachine):
         self.n = 0
         self.fundado: dict[int, list[int]] = {}
         self.habia: dict[str, int] = {}
+        self.examinados: set[int] = set()
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -226,7 +237,7 @@ class Vidas(RuleBasedStateMachine):
             "muestra": {"enviada": "recibir"},
             "analisis": {"pendiente": "asignar", "asignado": "iniciar", "en_proceso": "registrar",
                          "registrado": "verificar"},
-            "informe": {"por_firmar": "firmar"},
+            "informe": {"por_firmar": "firmar", **({"emitido": "enmendar_resultado"} if azar % 11 == 0 else {})},
         }  # fmt: skip
         suerte = Random(azar)
         pasos = [
@@ -372,7 +383,7 @@ class Vidas(RuleBasedStateMachine):
         laboratorio.verificar(analisis=analisis, actor=actor)
 
     def hacer_revertir(self, analisis: Any, actor: Any, _suerte: Random) -> None:
-        laboratorio.revertir(analisis=analisis, actor=actor, motivo=MOTIVO["revertir"], texto="x")
+        reversiones.revertir(analisis=analisis, actor=actor, motivo=MOTIVO["revertir"], texto="x")
 
     def hacer_cancelar(self, analisis: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.cancelar(analisis=analisis, actor=actor, motivo=MOTIVO["cancelar"], texto="x")
@@ -388,10 +399,46 @@ class Vidas(RuleBasedStateMachine):
 
     def hacer_informe_devolver(self, informe: Any, actor: Any, suerte: Random) -> None:
         verificados = list(Analisis.objects.filter(solicitud=informe.solicitud_id, estado="verificado"))
-        laboratorio.devolver(
+        reversiones.devolver(
             informe=informe, actor=actor, analisis=[suerte.choice(verificados)] if verificados else [],
             motivo=MOTIVO["devolver"], texto="x",
         )  # fmt: skip
+
+    def _revertir(self, acto: Callable, **objeto: Any) -> None:
+        acto(motivo=MOTIVO[acto.__name__], texto="x", **objeto)
+
+    def hacer_revertir_recepcion(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        self._revertir(reversiones.revertir_recepcion, muestra=muestra, actor=actor)
+
+    def hacer_revertir_analisis(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        self._revertir(reversiones.revertir_analisis, muestra=muestra, actor=actor)
+
+    def hacer_revertir_contramuestra(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        self._revertir(reversiones.revertir_contramuestra, muestra=muestra, actor=actor)
+
+    def hacer_revertir_inicio(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        self._revertir(reversiones.revertir_inicio, analisis=analisis, actor=actor)
+
+    def hacer_revertir_asignacion(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        self._revertir(reversiones.revertir_asignacion, analisis=analisis, actor=actor)
+
+    def hacer_enmendar(self, informe: Any, actor: Any, suerte: Random) -> None:
+        muestra = informe.solicitud.muestras.first()
+        cambios = suerte.choice([None, {muestra: {"lote": f"L-{self.n}"}}])
+        enmiendas.enmendar(informe=informe, actor=actor, motivo=MOTIVO["enmendar"], texto="x", cambios=cambios)
+
+    def hacer_informe_enmendar_resultado(self, informe: Any, actor: Any, suerte: Random) -> None:
+        suyos = list(enmiendas.rehacibles(informe))
+        enmiendas.enmendar_resultado(
+            informe=informe, actor=actor, analisis=[suerte.choice(suyos)] if suyos else [],
+            motivo=MOTIVO["enmendar_resultado"], texto="x",
+        )  # fmt: skip
+
+    def hacer_retirar_enmienda(self, informe: Any, actor: Any, _suerte: Random) -> None:
+        enmiendas.retirar_enmienda(informe=informe, actor=actor)
+
+    def hacer_anular_emitido(self, informe: Any, actor: Any, _suerte: Random) -> None:
+        enmiendas.anular(informe=informe, actor=actor, motivo=MOTIVO["anular_emitido"], texto="x")
 
     def hacer_retener(self, informe: Any, actor: Any, _suerte: Random) -> None:
         firmas.retener(informe=informe, actor=actor, texto="x")
@@ -415,6 +462,8 @@ class Vidas(RuleBasedStateMachine):
                 modelo.__name__: modelo.objects.count()
                 for modelo in (Notificacion, Dictamen, Medida, Documento, Resultado, Reversion)
             },
+            "documentos": list(Documento.objects.order_by("pk").values_list("pk", "estado")),
+            "lotes": list(Muestra.objects.order_by("pk").values_list("pk", "lote")),
             "observaciones": list(caso.observaciones.values_list("pk", "respondida_en", "sin_efecto_en")),
             "traslados": list(caso.traslados.values_list("pk", "resuelto_en", "aceptado")),
         }
@@ -471,8 +520,30 @@ class Vidas(RuleBasedStateMachine):
         if not hasattr(self, "expediente"):
             return
         for informe in Informe.objects.filter(expediente=self.expediente).select_related("documento", "solicitud"):
-            assert (informe.estado == EstadoInforme.EMITIDO) == (informe.documento is not None)
-            if informe.documento is None:
+            documento = informe.documento
+            assert documento is not None or informe.estado != EstadoInforme.EMITIDO
+            if documento is None:
+                assert informe.version == 1
+                continue
+            # One version in force at most, the last; one more on its way, or none.
+            versiones = list(Documento.objects.filter(numero=informe.numero).order_by("version"))
+            assert [una.version for una in versiones] == list(range(1, documento.version + 1))
+            assert {una.estado for una in versiones[:-1]} <= {Documento.Estado.REEMPLAZADO}
+            assert [una.reemplaza_id for una in versiones[1:]] == [una.pk for una in versiones[:-1]]
+            rige = {
+                EstadoInforme.ANULADO: Documento.Estado.ANULADO,
+                EstadoInforme.EMITIDO: Documento.Estado.VIGENTE,
+            }.get(
+                EstadoInforme(informe.estado),
+                Documento.Estado.VIGENTE if informe.en_enmienda_administrativa else Documento.Estado.EN_REVISION,
+            )
+            assert documento.estado == rige
+            assert (
+                informe.version
+                == documento.version + (informe.estado not in (EstadoInforme.EMITIDO, EstadoInforme.ANULADO))
+                or informe.estado == EstadoInforme.ANULADO
+            )
+            if not informe.publicado:
                 continue
             suyos = Analisis.objects.filter(solicitud=informe.solicitud)
             vigentes = Resultado.objects.filter(analisis__in=suyos, vigente=True).exclude(
@@ -483,9 +554,33 @@ class Vidas(RuleBasedStateMachine):
                 assert len(quienes) >= resultado.analisis.metodo.verificaciones
                 assert resultado.registrado_por_id not in quienes
             alguna_vez = set(Resultado.objects.filter(analisis__in=suyos).values_list("valor", flat=True))
-            if informe.documento.firma == Documento.Firma.AUTOMATICA:
+            if documento.firma == Documento.Firma.AUTOMATICA:
                 assert alguna_vez == {"negativo"}
                 assert set(suyos.values_list("estado", flat=True)) == {EstadoAnalisis.VERIFICADO}
+
+    @invariant()
+    def la_maquina_firmo_solo_lo_que_podia(self) -> None:
+        """Told from the log alone, as it stood when each report was issued: the rule is not asked what it thinks."""
+        if not hasattr(self, "expediente"):
+            return
+        automaticos = Documento.objects.filter(expediente=self.expediente, firma=Documento.Firma.AUTOMATICA)
+        for documento in automaticos.order_by("pk"):
+            if documento.pk in self.examinados:
+                continue
+            self.examinados.add(documento.pk)
+            assert documento.version == 1, documento
+            informe = Informe.objects.get(numero=documento.numero)
+            eventos = Evento.objects.filter(expediente=self.expediente)
+            emision = eventos.get(objeto="informe", objeto_id=informe.pk, accion="emitir")
+            for analisis in Analisis.objects.filter(solicitud=informe.solicitud_id).select_related("metodo"):
+                vida = list(eventos.filter(objeto="analisis", objeto_id=analisis.pk, n__lt=emision.n).order_by("n"))
+                hallado = [uno.datos["valor"] for uno in vida if uno.accion == "registrar"]
+                assert set(hallado) == {"negativo"}, (documento, analisis, hallado)
+                ultimo = max(i for i, uno in enumerate(vida) if uno.accion == "registrar")
+                despues = [uno.accion for uno in vida[ultimo + 1 :]]
+                assert despues == ["verificar"] * analisis.metodo.verificaciones + ["completar"], (documento, despues)
+                quienes = {uno.actor_id for uno in vida[ultimo:] if uno.actor_id}
+                assert len(quienes) == analisis.metodo.verificaciones + 1, (documento, quienes)
 
     @invariant()
     def las_decisiones_descansan_donde_descansaban(self) -> None:
@@ -497,6 +592,13 @@ class Vidas(RuleBasedStateMachine):
             if dictamen.decision == Dictamen.Decision.INGRESO:
                 assert not dictamen.informes.filter(impide_ingreso=True).exists()
                 assert not dictamen.informes.filter(conclusion="indeterminado").exists()
+        for partida in self.objetos("partida"):  # over what is being corrected, or was annulled, nothing stays decided
+            if partida.estado in (Estado.DICTAMINADO, Estado.EN_MEDIDA) and partida.dictamen.informes.exists():
+                de_la_ronda = casos.informes_de_la_ronda(partida)
+                assert not de_la_ronda.filter(estado=Documento.Estado.EN_REVISION).exists()
+                fundan = set(partida.dictamen.informes.values_list("numero", flat=True))
+                anulados = de_la_ronda.filter(estado=Documento.Estado.ANULADO)
+                assert not fundan & set(anulados.values_list("numero", flat=True))
         hay = {
             modelo.__name__: modelo.objects.count()
             for modelo in (Evento, Resultado, Documento, Dictamen, Reversion, Notificacion)

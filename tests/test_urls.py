@@ -14,7 +14,7 @@ from django.urls import get_resolver, reverse
 
 from expedientes import borradores
 from expedientes.archivos import del_certificado
-from expedientes.models import Evento, Expediente
+from expedientes.models import Evento, Expediente, Motivo
 from expedientes.services import guardar_adjunto
 from laboratorio.demo import CLAVE
 from laboratorio.models import Analisis
@@ -30,6 +30,7 @@ PERSONAL = {
 }  # fmt: skip
 VEN_CASOS = PERSONAL - {"recepcion", "analista", "verificador"}
 LABORATORIO = {"recepcion", "analista", "verificador", "director"}
+MESA_DE_ENSAYOS = LABORATORIO - {"director"}
 ATIENDEN = {"mesa", "inspector", "jefe", "atencion"}
 PUBLICA = PERSONAL | {"anonimo"}
 NADIE: set[str] = set()
@@ -91,6 +92,19 @@ MATRIZ = {
     "muestra_perder": Fila({"recepcion"}, {"recepcion"}, "muestra"),
     "muestra_guardar_contramuestra": Fila({"recepcion"}, {"recepcion"}, "muestra"),
     "muestra_eliminar": Fila({"recepcion"}, {"recepcion"}, "muestra"),
+    "muestra_revertir_recepcion": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "muestra"),
+    "muestra_revertir_analisis": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "muestra"),
+    "muestra_revertir_contramuestra": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "muestra"),
+    "analisis_revertir_inicio": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "analisis"),
+    "analisis_revertir_asignacion": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "analisis"),
+    "reversiones": Fila(LABORATORIO),
+    "motivos": Fila({"director"}, {"director"}),
+    "motivo_retirar": Fila(NADIE, {"director"}, "motivo"),
+    "motivo_reponer": Fila(NADIE, {"director"}, "motivo"),
+    "informe_enmendar": Fila({"director"}, {"director"}, "informe"),
+    "informe_enmendar_resultado": Fila({"director"}, {"director"}, "informe"),
+    "informe_retirar_enmienda": Fila({"director"}, {"director"}, "informe"),
+    "informe_anular": Fila({"director"}, {"director"}, "informe"),
     "muestra_anular": Fila({"inspector"}, {"inspector"}, "muestra"),
     # A photo of the sample; what lies behind a result: tests/laboratorio/test_evidencias.py.
     "evidencia": Fila(PERSONAL, args="evidencia"),
@@ -224,6 +238,7 @@ def mundo(certificado, tmp_path):
         "documento": [documento.cvd],
         "muestra": [analisis.muestra.numero],
         "evidencia": [evidencia.pk],
+        "motivo": [Motivo.objects.get(accion="revertir", codigo="contaminacion").pk],
         "analisis": [analisis.pk],
         "informe": [analisis.solicitud.informe.numero],
         "token": [enlaces.token(enlace)],

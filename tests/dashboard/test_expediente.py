@@ -13,8 +13,7 @@ from dashboard import caso as pagina
 from expedientes import services
 from expedientes import services as casos
 from expedientes.models import Evento, Motivo
-from laboratorio import recorrido
-from laboratorio import services as laboratorio
+from laboratorio import recorrido, reversiones
 from laboratorio.models import Analisis
 from notificaciones.models import Notificacion
 from senasa import reloj
@@ -105,7 +104,7 @@ def test_la_bitacora_antes_de_emitir_es_la_misma_salga_lo_que_salga(client):
 def test_una_reversion_no_cuenta_su_porque_antes_de_emitir(client):
     expediente = crear_caso("con_resultado").expediente
     motivo = Motivo.objects.filter(accion="revertir").first()
-    laboratorio.revertir(
+    reversiones.revertir(
         analisis=Analisis.objects.get(), actor=personas()["verificador"], motivo=motivo.codigo, texto="salió positivo"
     )
     assert "salió positivo" not in abrir(client, "inspector", expediente).content.decode()

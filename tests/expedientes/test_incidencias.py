@@ -16,7 +16,7 @@ from expedientes.archivos import ArchivoNuevo
 from expedientes.lifecycle import PARTIDA, permite
 from expedientes.models import AgenteAduana, Dictamen, Documento, Estado, Evento, Expediente, Medida
 from expedientes.plazos import suspensiones
-from laboratorio import firmas
+from laboratorio import firmas, reversiones
 from laboratorio import services as laboratorio
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from laboratorio.recorrido import Caso
@@ -382,10 +382,10 @@ def test_devuelto_por_el_director_se_rehace_y_se_verifica_de_nuevo(certificado: 
     informe, director = Informe.objects.get(), caso.personas["director"]
     dicho = {"motivo": "plaga-por-confirmar", "texto": "La foto no alcanza."}
     with pytest.raises(DatoInvalido):
-        laboratorio.devolver(informe=informe, actor=director, analisis=[], **dicho)
+        reversiones.devolver(informe=informe, actor=director, analisis=[], **dicho)
     with pytest.raises(RolImpide):
-        laboratorio.devolver(informe=informe, actor=caso.verificadores[0], analisis=caso.analisis, **dicho)
-    laboratorio.devolver(informe=informe, actor=director, analisis=caso.analisis, **dicho)
+        reversiones.devolver(informe=informe, actor=caso.verificadores[0], analisis=caso.analisis, **dicho)
+    reversiones.devolver(informe=informe, actor=director, analisis=caso.analisis, **dicho)
     informe.refresh_from_db()
     assert (informe.estado, caso.analisis[0].estado) == (EstadoInforme.BORRADOR, EstadoAnalisis.EN_PROCESO)
     caso.valor = "negativo"

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from expedientes.models import Evento, Plaga
-from laboratorio import services
+from laboratorio import reversiones, services
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoMuestra, Metodo, Resultado, Valor, Verificacion
 from senasa.models import Rol, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
@@ -160,7 +160,7 @@ def test_verificar_a_result_changed_meanwhile_is_refused(entrar, gente):
     """The verifier clicks on a negative that its analyst has just replaced by a positive."""
     analisis = de(crear_caso("con_resultado"))
     visto = analisis.resultado.pk
-    services.revertir(analisis=analisis, actor=analisis.analista, motivo="dato-errado", texto="Era otra.")
+    reversiones.revertir(analisis=analisis, actor=analisis.analista, motivo="dato-errado", texto="Era otra.")
     services.registrar(analisis=analisis, actor=analisis.analista, valor="positivo", plaga=analisis.plaga)
     respuesta = entrar("verificador").post(url("verificar", analisis), {f"resultado-{analisis.pk}": visto})
     assert respuesta.status_code == 409

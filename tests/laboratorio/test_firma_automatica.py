@@ -7,7 +7,7 @@ from django.core.files.storage import storages
 from django.urls import reverse
 
 from expedientes.models import Documento, Estado, Evento
-from laboratorio import firmas, services
+from laboratorio import firmas, reversiones, services
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, Informe, ReglaFirma
 from senasa import reloj
 from senasa.transicion import EstadoImpide, RolImpide
@@ -68,7 +68,7 @@ def test_not_negative_waits_for_the_director(certificado, entrar, valor):
 def test_once_positive_never_automatic_even_if_reverted(certificado, gente):
     caso = crear_caso("con_resultado", valor="positivo")
     analisis = Analisis.objects.get(resultados__valor="positivo")
-    services.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
+    reversiones.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
     services.registrar(analisis=analisis, actor=analisis.analista, valor="negativo")
     for uno in caso.analisis:
         services.verificar(analisis=uno, actor=gente["verificador"])

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from expedientes.models import Estado, Plaga
-from laboratorio import services
+from laboratorio import reversiones, services
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoMuestra, Metodo, Muestra
 from senasa.transicion import DatoInvalido, EstadoImpide
 from tests.builders import crear_caso
@@ -171,7 +171,7 @@ def test_bench_pages_never_name_the_importer(entrar):
 def test_muestra_page_shows_its_life_and_every_result(entrar, gente):
     caso = crear_caso("con_resultado", valor="positivo")
     positivo = Analisis.objects.get(resultados__valor="positivo")
-    services.revertir(
+    reversiones.revertir(
         analisis=positivo, actor=positivo.analista, motivo="dato-errado", texto="Se leyó la placa de al lado."
     )
     texto = entrar("analista").get(reverse("muestra", args=[positivo.muestra.numero])).content.decode()

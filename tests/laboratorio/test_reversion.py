@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from expedientes import bitacora
 from expedientes.models import Documento
-from laboratorio import firmas, services
+from laboratorio import firmas, reversiones, services
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Resultado, Reversion
 from senasa import reloj
 from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
@@ -42,7 +42,7 @@ def test_the_new_result_links_to_the_old_one_and_needs_a_new_verification(gente)
     caso = crear_caso("verificado")
     analisis = caso.analisis[0]
     original = analisis.resultado
-    services.revertir(analisis=analisis, actor=gente["verificador"], **MOTIVO)
+    reversiones.revertir(analisis=analisis, actor=gente["verificador"], **MOTIVO)
     nuevo = services.registrar(analisis=analisis, actor=analisis.analista, valor="negativo")
     assert (nuevo.sustituye, nuevo.verificaciones.count(), original.verificaciones.count()) == (original, 0, 1)
     assert Resultado.objects.filter(analisis=analisis).count() == 2
@@ -57,8 +57,8 @@ def test_revertir_in_grace_takes_the_report_back_to_borrador(gente, certificado)
     analisis = caso.analisis[0]
     informe = Informe.objects.get(solicitud=analisis.solicitud)
     assert informe.estado == EstadoInforme.EN_GRACIA
-    assert services.impacto_de_revertir(analisis).retira_firma
-    services.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
+    assert reversiones.impacto_de_revertir(analisis).retira_firma
+    reversiones.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
     informe.refresh_from_db()
     assert (informe.estado, informe.firmar_desde, informe.condiciones) == (EstadoInforme.BORRADOR, None, [])
     assert caso.expediente.muestras.get().estado == EstadoMuestra.EN_ANALISIS
@@ -71,14 +71,14 @@ def test_revertir_belongs_to_its_analyst_or_a_verifier(gente):
     otro = gente["analista2" if analisis.analista == gente["analista"] else "analista"]
     for actor in (otro, gente["director"], gente["recepcion"]):
         with pytest.raises(RolImpide):
-            services.revertir(analisis=analisis, actor=actor, **MOTIVO)
+            reversiones.revertir(analisis=analisis, actor=actor, **MOTIVO)
     for malo in (
         {"motivo": "", "texto": "algo"},
         {"motivo": "dato-errado", "texto": "  "},
         {"motivo": "x", "texto": "y"},
     ):
         with pytest.raises(DatoInvalido):
-            services.revertir(analisis=analisis, actor=gente["verificador"], **malo)
+            reversiones.revertir(analisis=analisis, actor=gente["verificador"], **malo)
     assert Reversion.objects.count() == 0
 
 
@@ -86,7 +86,7 @@ def test_revertir_belongs_to_its_analyst_or_a_verifier(gente):
 def test_revertir_after_the_signature_is_refused(entrar, gente, certificado):
     analisis = crear_caso("resultado_emitido").analisis[0]
     with pytest.raises(EstadoImpide):
-        services.revertir(analisis=analisis, actor=gente["verificador"], **MOTIVO)
+        reversiones.revertir(analisis=analisis, actor=gente["verificador"], **MOTIVO)
     pagina = reverse("analisis_revertir", args=[analisis.pk])
     assert entrar("verificador").get(pagina).status_code == 409
     assert entrar("verificador").post(pagina, MOTIVO).status_code == 409
@@ -113,7 +113,7 @@ def test_revertir_against_sign_one_wins(certificado):
                 connection.close()
 
         def revertir(analisis=analisis):
-            return services.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
+            return reversiones.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
 
         def firmar(informe=informe):
             return firmas.firmar_informe(informe_id=informe.pk)
