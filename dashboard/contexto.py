@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from laboratorio import preguntas
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from senasa import reloj
-from senasa.models import ROLES_DE_LABORATORIO, Rol, Usuario
+from senasa.models import ROLES_DE_LABORATORIO, ROLES_DE_PUESTO, Rol, Usuario
 
 from . import queries
 
@@ -30,16 +31,20 @@ INICIO = {
 # Menu entries: text, URL name, who sees it, and what to count beside it.
 ENTRADAS = (
     ("Tablero", "tablero", set(queries.VEN_CASOS), "vencidos"),
+    ("Muelle", "muelle", {Rol.INSPECTOR, Rol.JEFE_DE_PUESTO}, "sin_llegar"),
     ("Posentrada", "posentrada", {Rol.INSPECTOR, Rol.JEFE_DE_PUESTO}, "posentrada"),
     ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
     ("Muchas solicitudes", "expedientes_csv", {Rol.MESA_DE_PARTES}, ""),
     ("Atención", "atencion", {Rol.ATENCION, Rol.MESA_DE_PARTES}, ""),
     ("Recepción", "recepcion", {Rol.RECEPCION}, "por_recibir"),
+    ("Manifiestos", "despachos", {Rol.RECEPCION}, "sin_llegar"),
+    ("Contramuestras", "contramuestras", {Rol.RECEPCION, Rol.DIRECTOR}, ""),
     ("Análisis", "analisis_bandeja", {Rol.ANALISTA}, "por_analizar"),
     ("Verificación", "verificacion", {Rol.VERIFICADOR}, "por_verificar"),
     ("Firmas", "firmas", {Rol.DIRECTOR}, "por_firmar"),
     ("Reversiones", "reversiones", set(ROLES_DE_LABORATORIO), ""),
     ("Motivos", "motivos", {Rol.DIRECTOR}, ""),
+    ("Preguntas", "preguntas", ROLES_DE_PUESTO | ROLES_DE_LABORATORIO, "por_contestar"),
     ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )
@@ -71,6 +76,11 @@ def _contar(que: str, usuario: Usuario) -> int:
             return queries.abiertos(usuario).filter(vence_en__lt=reloj.ahora()).count()
         case "posentrada":
             return queries.en_posentrada(usuario).filter(posentrada_vence__lt=timezone.localdate(reloj.ahora())).count()
+        case "sin_llegar":
+            suyas = Muestra.objects.filter(estado=EstadoMuestra.ENVIADA, demora_avisada_en__isnull=False)
+            return suyas.visibles_para(usuario).count()
+        case "por_contestar":
+            return preguntas.por_contestar(usuario).count()
         case "por_recibir":
             return Muestra.objects.filter(estado=EstadoMuestra.ENVIADA).count()
         case "por_analizar":

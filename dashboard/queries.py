@@ -411,8 +411,10 @@ def _falta_en_inspeccion(partida: Partida, puesto: str) -> Falta:
 
 
 def _falta_en_laboratorio(partida: Partida) -> Falta:
-    if any(muestra.estado == EstadoMuestra.ENVIADA for muestra in muestras_de(partida)):
-        return Falta("Recibir la muestra", f"{LABORATORIO} · recepción")
+    en_camino = [muestra for muestra in muestras_de(partida) if muestra.estado == EstadoMuestra.ENVIADA]
+    if en_camino:
+        tarde = [muestra.numero for muestra in en_camino if muestra.demora_avisada_en]
+        return Falta("Recibir la muestra", f"{LABORATORIO} · recepción", f"{tarde[0]} no ha llegado" if tarde else "")
     trabajo = [
         uno
         for uno in analisis_de(partida)
@@ -485,6 +487,9 @@ def _porque(expediente: Expediente, partidas: Sequence[Partida], ahora: datetime
     for muestra in expediente.muestras.all():
         if muestra.estado in (EstadoMuestra.RECHAZADA, EstadoMuestra.PERDIDA):
             razones.append(f"muestra {muestra.get_estado_display().lower()}")
+            break
+        if muestra.estado == EstadoMuestra.ENVIADA and muestra.demora_avisada_en:
+            razones.append("la muestra no llega")
             break
     return razones
 

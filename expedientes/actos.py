@@ -143,6 +143,10 @@ OTROS_HECHOS = {
     "incorporar": "Incorporado desde el registro anterior",
     "exportar": "Expediente exportado",
     "recordar_observacion": "Recordatorio de la observación",
+    "falto_al_conciliar": "No llegó con su manifiesto",
+    "avisar_demora": "Demora del traslado, avisada a los dos lados",
+    "preguntar": "Pregunta sobre una muestra",
+    "contestar": "Pregunta contestada",
 }
 
 

@@ -1,10 +1,13 @@
 """What each notice says and to whom: renders the texts and puts them in the outbox."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.template.loader import render_to_string
 
 from notificaciones.services import LUGAR_DEL_ENLACE, encolar, enlace_para
+from senasa.models import Usuario
 
 from .models import Evento, Expediente, Partida
 
@@ -52,6 +55,25 @@ def deber_a(
         evento_id=evento.pk,
         enlace=enlace_para(referencia=expediente.referencia, correo=correo) if con_enlace else None,
     )
+
+
+def deber_al_personal(quienes: Iterable[Usuario], aviso: str, *, clave: str, url: str = "", **contexto: Any) -> None:
+    """Owe an internal notice to members of the staff, each once for the same `clave`. `url`: the page it is about.
+
+    Never put the importer in `contexto`: of those who read it some must not know whose cargo it is.
+    """
+    titulo, parrafos = leer(aviso, contexto)
+    textos = {"titulo": titulo, "parrafos": parrafos, "interno": True, "enlace": settings.SITIO_URL + url}
+    for correo in sorted({persona.email.lower() for persona in quienes if persona.email}):
+        encolar(
+            clave=f"{clave}:{correo}",
+            correo=correo,
+            asunto=titulo,
+            texto=render_to_string("correos/base.txt", textos),
+            html=render_to_string("correos/base.html", textos),
+            aviso=aviso,
+            referencia=f"interno:{clave}"[:60],
+        )
 
 
 def redactar(

@@ -159,6 +159,11 @@ def trayendo(fuente: dict[str, Any]) -> Iterator[None]:
         _fuente.reset(ficha)
 
 
+def trae_otro_registro() -> bool:
+    """Whether what is being done now is what another registry says was done (`trayendo`)."""
+    return _fuente.get() is not None
+
+
 def permite(objeto: Any, accion: str, usuario: Usuario, *, tabla: Mapping[str, Transicion]) -> bool:
     """Whether `usuario` could do `accion` on `objeto` now: what the buttons ask."""
     transicion = tabla[accion]

@@ -8,15 +8,31 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from expedientes.forms import FormularioDeActo
+from expedientes.archivos import CampoArchivos
+from expedientes.forms import Fecha, FormularioDeActo, HoraLocal
 from expedientes.models import Motivo, Partida, Plaga
-from senasa.models import Disciplina, Rol, Usuario
+from senasa.models import Disciplina, Puesto, Rol, Usuario
 
+from . import despachos, preguntas, rotulos
+from .contramuestras import hasta_por_omision
 from .enmiendas import CORREGIBLES, rehacibles
 from .lifecycle import Accion
-from .models import Analisis, EstadoAnalisis, Informe, Metodo, Muestra, Reversion, Valor
+from .models import (
+    ActaEliminacion,
+    Analisis,
+    Despacho,
+    EstadoAnalisis,
+    EstadoMuestra,
+    Informe,
+    Metodo,
+    Muestra,
+    Reversion,
+    Rotulo,
+    Valor,
+)
 from .motivos import ACTOS
 from .services import requisitos_de
 
@@ -42,12 +58,27 @@ class FormularioTomarMuestra(FormularioDeActo):
         required=False,
         help_text=_("Cómo se tomó: cuántos envases y de dónde. Sale en el informe de ensayo."),
     )
+    rotulo = forms.CharField(
+        label=_("Rótulo preimpreso"),
+        max_length=200,
+        required=False,
+        help_text=_("Si le pegó uno: lea su QR o escriba sus ocho letras, como ABCD-2345."),
+        widget=forms.TextInput(attrs={"autocapitalize": "characters", "autocomplete": "off", "spellcheck": "false"}),
+    )
 
     def __init__(self, *args: Any, partida: Partida, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        self.puesto = partida.expediente.puesto
         frio = Muestra.Conservacion.REFRIGERADA if partida.producto.perecible else Muestra.Conservacion.AMBIENTE
         self.fields["conservacion"].initial = frio
         self.fields["unidad"].initial = "kg"
+
+    def clean_rotulo(self) -> Rotulo | None:
+        texto = self.cleaned_data["rotulo"]
+        try:
+            return rotulos.libre(texto, self.puesto) if texto else None
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
 
 
 OTROS_ENSAYOS = 3
@@ -62,9 +93,22 @@ class FormularioEnviar(FormularioDeActo):
     transporte = forms.CharField(
         label=_("Cómo va"), max_length=120, required=False, help_text=_("Vehículo del puesto, courier y guía…")
     )
+    despacho = forms.TypedChoiceField(
+        label=_("Manifiesto"),
+        required=False,
+        empty_value=None,
+        help_text=_("Lo que va en el mismo vehículo va en un solo manifiesto."),
+    )
 
-    def __init__(self, *args: Any, partida: Partida, **kwargs: Any):
+    def __init__(self, *args: Any, partida: Partida, usuario: Usuario, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        suyos = list(despachos.abiertos(partida.expediente.puesto).select_related("enviado_por")[:10])
+        despacho = self.fields["despacho"]
+        assert isinstance(despacho, forms.TypedChoiceField)
+        despacho.choices = [("", _("Un manifiesto nuevo")), *((str(uno.pk), _manifiesto(uno)) for uno in suyos)]
+        despacho.coerce = {str(uno.pk): uno for uno in suyos}.get
+        # Whoever has just sent one line sends the next in the same car.
+        despacho.initial = next((str(uno.pk) for uno in suyos if uno.enviado_por_id == usuario.pk), "")
         self.requisitos = {f"{r.metodo_id}-{r.plaga_id}": (r.metodo, r.plaga) for r in requisitos_de(partida)}
         ensayos = self.fields["ensayos"]
         assert isinstance(ensayos, forms.MultipleChoiceField)
@@ -83,7 +127,7 @@ class FormularioEnviar(FormularioDeActo):
             (_("Qué se busca"), "", ["ensayos"]),
             (_("Otros análisis"), _("Elija el método y la plaga de cada uno."), ["metodo_1", "plaga_1"]),
             *(("", "", [f"metodo_{n}", f"plaga_{n}"]) for n in range(2, OTROS_ENSAYOS + 1)),
-            (_("El envío"), "", ["transporte", "ocurrio_en", "texto"]),
+            (_("El envío"), "", ["despacho", "transporte", "ocurrio_en", "texto"]),
         )
         return [
             {"titulo": titulo, "ayuda": ayuda, "campos": [self[campo] for campo in campos if campo in self.fields]}
@@ -123,6 +167,23 @@ def _eleccion(etiqueta: str, modelo: Any, objetos: list[Any]) -> forms.TypedChoi
     )
 
 
+def _manifiesto(despacho: Despacho) -> str:
+    partes = [
+        despacho.numero,
+        despacho.transporte,
+        _("salió a las %(hora)s") % {"hora": f"{timezone.localtime(despacho.salio_en):%H:%M}"},
+    ]
+    return " · ".join(str(parte) for parte in partes if parte)
+
+
+def _conservacion_al_llegar() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=_("Conservación al llegar"),
+        required=False,
+        choices=[("", _("Como se envió")), *Muestra.Conservacion.choices],
+    )
+
+
 class FormularioRecibir(FormularioDeActo):
     condicion = forms.ChoiceField(
         label=_("Condición al llegar"), choices=Muestra.Condicion.choices, widget=forms.RadioSelect
@@ -130,6 +191,7 @@ class FormularioRecibir(FormularioDeActo):
     cantidad_recibida = forms.DecimalField(
         label=_("Cantidad recibida"), min_value=Decimal("0.001"), max_digits=10, decimal_places=3
     )
+    conservacion_al_llegar = _conservacion_al_llegar()
     observaciones = forms.CharField(
         label=_("Observaciones"),
         required=False,
@@ -146,10 +208,14 @@ class FormularioRecibir(FormularioDeActo):
             "cantidad": muestra.cantidad.normalize(),
             "unidad": muestra.unidad,
         }
+        self.fields["conservacion_al_llegar"].help_text = _("Se envió %(como)s.") % {
+            "como": muestra.get_conservacion_display()
+        }
 
 
 class FormularioRechazar(FormularioDeActo):
     accion_motivada = Accion.RECHAZAR
+    fotos = CampoArchivos(label=_("Fotos"), required=False)
 
 
 class EleccionDeAnalista(forms.ModelChoiceField):
@@ -262,10 +328,39 @@ class FormularioDevolver(FormularioDeActo):
 
 class FormularioGuardarContramuestra(FormularioDeActo):
     lugar = forms.CharField(label=_("Dónde queda"), help_text=_("Cámara, estante, caja…"), max_length=120)
+    hasta = forms.DateField(
+        label=_("Se guarda hasta"),
+        widget=Fecha,
+        initial=hasta_por_omision,
+        help_text=_("Después se puede eliminar con su acta."),
+    )
 
 
-class FormularioEliminar(FormularioDeActo):
-    acta = forms.CharField(label=_("Número de acta"), max_length=60)
+class FormularioEliminar(forms.Form):
+    """The disposal of one retained duplicate, or of many: who saw it, and how."""
+
+    testigo = forms.CharField(
+        label=_("Testigo"), max_length=120, help_text=_("Nombre y cargo de quien lo presencia y firma el acta.")
+    )
+    metodo = forms.ChoiceField(label=_("Método"), choices=[("", _("Elija…")), *ActaEliminacion.Metodo.choices])
+    observaciones = forms.CharField(
+        label=_("Observaciones"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class FormularioEliminarVarias(FormularioEliminar):
+    muestras = forms.ModelMultipleChoiceField(
+        queryset=Muestra.objects.none(), error_messages={"required": _("Marque al menos una contramuestra.")}
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["muestras"].queryset = Muestra.objects.visibles_para(usuario)  # type: ignore[attr-defined]
+
+
+class FormularioDirimencia(FormularioDeActo):
+    ocurrio_en = None  # type: ignore[assignment]
+    texto = forms.CharField(label=_("Por qué"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class FormularioRevertir(FormularioDeActo):
@@ -402,3 +497,174 @@ class FormularioRetener(FormularioDeActo):
     texto = forms.CharField(
         label=_("Por qué se retiene"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+# ── The door of the laboratory ────────────────────────────────────────────────────────────────────
+
+
+class FormularioRecepcionRapida(forms.Form):
+    """One box after the other: all but the code has an answer already."""
+
+    codigo = forms.CharField(
+        label=_("Muestra, rótulo o precinto"),
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={
+                "autofocus": True,
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "enterkeyhint": "send",
+            }
+        ),
+    )
+    condicion = forms.ChoiceField(
+        label=_("Condición"), choices=Muestra.Condicion.choices, initial=Muestra.Condicion.BUENA
+    )
+    cantidad_recibida = forms.DecimalField(
+        label=_("Cantidad"),
+        required=False,
+        min_value=Decimal("0.001"),
+        max_digits=10,
+        decimal_places=3,
+        widget=forms.NumberInput(attrs={"placeholder": _("la enviada"), "step": "any"}),
+    )
+    conservacion_al_llegar = _conservacion_al_llegar()
+    observaciones = forms.CharField(
+        label=_("Observaciones"),
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput(attrs={"placeholder": _("obligatorias si llegó con observaciones")}),
+    )
+
+
+class FormularioLlegada(forms.Form):
+    """One row of a manifest: whether it came, and how."""
+
+    llego = forms.BooleanField(required=False)
+    condicion = forms.ChoiceField(choices=Muestra.Condicion.choices, initial=Muestra.Condicion.BUENA)
+    cantidad_recibida = forms.DecimalField(
+        min_value=Decimal("0.001"),
+        max_digits=10,
+        decimal_places=3,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )
+    conservacion_al_llegar = _conservacion_al_llegar()
+    observaciones = forms.CharField(required=False, max_length=2000)
+
+    def __init__(self, datos: Any = None, *, muestra: Muestra):
+        inicial = {"cantidad_recibida": muestra.cantidad.normalize()}
+        super().__init__(datos, prefix=f"m{muestra.pk}", initial=inicial)
+        self.muestra = muestra
+        nombres = {
+            "llego": _("%(muestra)s llegó"),
+            "condicion": _("Condición de %(muestra)s"),
+            "cantidad_recibida": _("Cantidad recibida de %(muestra)s, en %(unidad)s"),
+            "conservacion_al_llegar": _("Conservación al llegar de %(muestra)s"),
+            "observaciones": _("Observaciones de %(muestra)s"),
+        }
+        for campo, nombre in nombres.items():
+            texto = nombre % {"muestra": muestra, "unidad": muestra.unidad}
+            self.fields[campo].widget.attrs["aria-label"] = texto
+            self.fields[campo].label = texto
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        if not datos.get("llego"):
+            self.errors.clear()  # what did not come has no quantity
+        elif datos.get("condicion") == Muestra.Condicion.CON_OBSERVACIONES and not datos.get("observaciones"):
+            self.add_error("observaciones", _("Escriba qué observó al recibirla."))
+        return datos
+
+
+# ── Labels ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class FormularioRotulosEnBlanco(forms.Form):
+    puesto = forms.ModelChoiceField(label=_("Puesto"), queryset=Puesto.objects.none(), empty_label=None)
+    cuantos = forms.IntegerField(
+        label=_("Cuántos"),
+        min_value=1,
+        max_value=rotulos.MAXIMO,
+        initial=rotulos.POR_HOJA,
+        help_text=_("Una hoja trae %(n)s.") % {"n": rotulos.POR_HOJA},
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["puesto"].queryset = usuario.puestos.all()  # type: ignore[attr-defined]
+
+
+class FormularioImprimirRotulos(forms.Form):
+    """Which labels to print, and on what paper: the address of the PDF says it all."""
+
+    FORMATOS = (("hoja", _("hoja A4, 24 rótulos")), ("rollo", _("rollo de 62 × 29 mm")))
+
+    formato = forms.ChoiceField(label=_("Papel"), choices=FORMATOS)
+    saltar = forms.IntegerField(
+        label=_("Rótulos ya usados de la primera hoja"),
+        required=False,
+        min_value=0,
+        max_value=rotulos.POR_HOJA - 1,
+    )
+
+
+class EleccionDeMuestra(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.numero} · {obj.partida.producto} · {_('precinto %(precinto)s') % {'precinto': obj.precinto}}"
+
+
+class FormularioRotular(forms.Form):
+    muestra = EleccionDeMuestra(
+        label=_("¿En qué muestra lo pegó?"),
+        queryset=Muestra.objects.none(),
+        widget=forms.RadioSelect,
+        empty_label=None,
+        error_messages={"required": _("Elija la muestra."), "invalid_choice": _("Esa muestra ya no espera rótulo.")},
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        tomadas = Muestra.objects.visibles_para(usuario).filter(
+            estado=EstadoMuestra.TOMADA, expediente__puesto__in=usuario.puestos.all()
+        )
+        eleccion = self.fields["muestra"]
+        assert isinstance(eleccion, forms.ModelChoiceField)
+        eleccion.queryset = tomadas.select_related("partida__producto", "expediente").order_by("-pk")
+        if not self.is_bound:  # one labelled meanwhile is refused in words, not as something unknown
+            eleccion.queryset = eleccion.queryset.filter(rotulo=None)
+
+
+# ── Questions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class EleccionDePersona(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj} ({', '.join(str(Rol(rol).label) for rol in obj.roles)})"
+
+
+class FormularioPreguntar(forms.Form):
+    texto = forms.CharField(
+        label=_("Pregunta"),
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("La leen el puesto y el laboratorio. No escriba de quién es la carga ni adelante resultados."),
+    )
+    para = EleccionDePersona(
+        label=_("Para"), queryset=Usuario.objects.none(), required=False, empty_label=_("Quien tenga la muestra")
+    )
+    vence_en = forms.DateTimeField(
+        label=_("Responder antes de"),
+        help_text=_("Hora de Lima."),
+        widget=HoraLocal,
+        initial=preguntas.plazo_por_omision,
+    )
+
+    def __init__(self, *args: Any, muestra: Muestra, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        quienes = [uno.pk for uno in preguntas.al_otro_lado(usuario, muestra)]
+        self.fields["para"].queryset = Usuario.objects.filter(pk__in=quienes)  # type: ignore[attr-defined]
+
+
+class FormularioContestar(forms.Form):
+    respuesta = forms.CharField(label=_("Respuesta"), max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))

@@ -18,6 +18,7 @@ from .models import EstadoAnalisis, EstadoInforme, EstadoMuestra
 
 
 class Accion(models.TextChoices):
+    ROTULAR = "rotular"
     ENVIAR = "enviar"
     RECIBIR = "recibir"
     RECHAZAR = "rechazar"
@@ -28,6 +29,8 @@ class Accion(models.TextChoices):
     COMPLETAR = "completar"
     RETOMAR = "retomar"
     GUARDAR_CONTRAMUESTRA = "guardar_contramuestra"
+    PEDIR_DIRIMENCIA = "pedir_dirimencia"
+    LEVANTAR_DIRIMENCIA = "levantar_dirimencia"
     ELIMINAR = "eliminar"
     REVERTIR_RECEPCION = "revertir_recepcion"
     REVERTIR_ANALISIS = "revertir_analisis"
@@ -65,6 +68,8 @@ SUBSANAN: set[str] = {Rol.RECEPCION, Rol.ANALISTA, Rol.VERIFICADOR}
 A, M, N, I = Accion, EstadoMuestra, EstadoAnalisis, EstadoInforme  # noqa: E741
 
 MUESTRA: Mapping[str, Transicion] = {
+    A.ROTULAR: Transicion(de={M.TOMADA}, a=None, rol={Rol.INSPECTOR},
+                          verbo=_("Pegar un rótulo"), hecho=_("Rótulo pegado a la muestra")),
     A.ENVIAR: Transicion(de={M.TOMADA}, a=M.ENVIADA, rol={Rol.INSPECTOR},
                          verbo=_("Enviar"), hecho=_("Muestra enviada")),
     A.RECIBIR: Transicion(de={M.ENVIADA}, a=M.RECIBIDA, rol={Rol.RECEPCION},
@@ -87,6 +92,10 @@ MUESTRA: Mapping[str, Transicion] = {
                           verbo=_("Retomar"), hecho=_("Muestra de nuevo en análisis")),
     A.GUARDAR_CONTRAMUESTRA: Transicion(de={M.ANALIZADA}, a=M.CONTRAMUESTRA, rol={Rol.RECEPCION},
                                         verbo=_("Guardar contramuestra"), hecho=_("Contramuestra guardada")),
+    A.PEDIR_DIRIMENCIA: Transicion(de={M.ANALIZADA, M.CONTRAMUESTRA}, a=None, rol={Rol.DIRECTOR},
+                                   verbo=_("Anotar una dirimencia"), hecho=_("Dirimencia anotada: nada se elimina")),
+    A.LEVANTAR_DIRIMENCIA: Transicion(de={M.ANALIZADA, M.CONTRAMUESTRA}, a=None, rol={Rol.DIRECTOR},
+                                      verbo=_("Levantar la dirimencia"), hecho=_("Dirimencia levantada")),
     A.ELIMINAR: Transicion(de={M.CONTRAMUESTRA}, a=M.ELIMINADA, rol={Rol.RECEPCION},
                            verbo=_("Eliminar"), hecho=_("Muestra eliminada")),
     A.REVERTIR_RECEPCION: Transicion(de={M.RECIBIDA}, a=M.ENVIADA, rol=SUBSANAN, motivada=True,

@@ -6,13 +6,23 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from expedientes.models import Adjunto, Documento, Expediente, Pais, Partida, Plaga, Producto
-from senasa.models import Disciplina
+from senasa.models import Disciplina, Puesto
 
-from .querysets import ConsultaAnalisis, ConsultaEvidencia, ConsultaInforme, ConsultaMuestra, ConsultaReversion
+from .querysets import (
+    ConsultaAnalisis,
+    ConsultaDeLaboratorio,
+    ConsultaDelPuesto,
+    ConsultaEvidencia,
+    ConsultaInforme,
+    ConsultaMuestra,
+    ConsultaReversion,
+    ConsultaRotulo,
+)
 
 
 class EstadoMuestra(models.TextChoices):
@@ -133,6 +143,42 @@ class ReglaFirma(models.Model):
 # ── Work ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Despacho(models.Model):
+    """A manifest: what left a post for the laboratory in one car, and when the laboratory checked it off."""
+
+    numero = models.CharField(_("número"), max_length=20, unique=True)
+    puesto = models.ForeignKey(Puesto, models.PROTECT, related_name="despachos")
+    transporte = models.CharField(_("cómo va"), max_length=120, blank=True)
+    salio_en = models.DateTimeField()
+    enviado_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    conciliado_en = models.DateTimeField(null=True, blank=True)
+    conciliado_por = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    objects = ConsultaDelPuesto.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("manifiesto de despacho")
+        verbose_name_plural = _("manifiestos de despacho")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(conciliado_en=None, conciliado_por=None) | Q(conciliado_en__isnull=False),
+                name="despacho_conciliado_con_hora",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["salio_en"], name="despacho_en_camino", condition=Q(conciliado_en__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return self.numero
+
+    def get_absolute_url(self) -> str:
+        return reverse("despacho", args=[self.numero])
+
+
 class SolicitudAnalisis(models.Model):
     """What a post asks of the laboratory in one dispatch: the samples of a line and the tests."""
 
@@ -140,6 +186,8 @@ class SolicitudAnalisis(models.Model):
     partida = models.ForeignKey(Partida, models.PROTECT, related_name="solicitudes")
     enviada_en = models.DateTimeField()
     transporte = models.CharField(_("cómo va"), max_length=120, blank=True)
+    # Empty only for what another registry says was sent.
+    despacho = models.ForeignKey(Despacho, models.PROTECT, null=True, blank=True, related_name="solicitudes")
 
     class Meta:
         ordering = ["id"]
@@ -148,6 +196,31 @@ class SolicitudAnalisis(models.Model):
 
     def __str__(self) -> str:
         return f"{self.partida} · {self.enviada_en:%d/%m/%Y}"
+
+
+class ActaEliminacion(models.Model):
+    """The record under which retained duplicates past their date were destroyed together."""
+
+    class Metodo(models.TextChoices):
+        AUTOCLAVE = "autoclave", _("autoclave (121 °C, 30 min)")
+        INCINERACION = "incineracion", _("incineración")
+        QUIMICO = "quimico", _("inactivación química")
+        OTRO = "otro", _("otro, descrito en las observaciones")
+
+    numero = models.CharField(_("número"), max_length=20, unique=True)
+    ocurrio_en = models.DateTimeField()
+    responsable = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    testigo = models.CharField(_("testigo"), max_length=120)
+    metodo = models.CharField(_("método"), max_length=12, choices=Metodo)
+    observaciones = models.TextField(_("observaciones"), blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("acta de eliminación")
+        verbose_name_plural = _("actas de eliminación")
+
+    def __str__(self) -> str:
+        return self.numero
 
 
 class Muestra(models.Model):
@@ -181,7 +254,17 @@ class Muestra(models.Model):
         _("cantidad recibida"), max_digits=10, decimal_places=3, null=True, blank=True,
         validators=[MinValueValidator(0.001)],
     )  # fmt: skip
+    conservacion_al_llegar = models.CharField(
+        _("conservación al llegar"), max_length=12, choices=Conservacion, blank=True
+    )
     observaciones = models.TextField(_("observaciones"), blank=True)
+    # When both sides were told that it had not arrived; it counts while the sample is on the road.
+    demora_avisada_en = models.DateTimeField(null=True, blank=True)
+    contramuestra_lugar = models.CharField(_("dónde queda"), max_length=120, blank=True)
+    contramuestra_hasta = models.DateField(_("se guarda hasta"), null=True, blank=True)
+    # While a second opinion is pending nothing of the sample is destroyed.
+    dirimencia_desde = models.DateTimeField(null=True, blank=True)
+    acta = models.ForeignKey(ActaEliminacion, models.PROTECT, null=True, blank=True, related_name="muestras")
 
     objects = ConsultaMuestra.as_manager()
 
@@ -197,6 +280,118 @@ class Muestra(models.Model):
 
     def __str__(self) -> str:
         return self.numero
+
+    @property
+    def cadena_rota(self) -> bool:
+        """Whether it left the post cold and arrived warmer than it left."""
+        frio = [self.Conservacion.CONGELADA, self.Conservacion.REFRIGERADA, self.Conservacion.AMBIENTE]
+        llego = self.conservacion_al_llegar
+        return bool(llego) and frio.index(self.Conservacion(llego)) > frio.index(self.Conservacion(self.conservacion))
+
+
+class Conciliacion(models.Model):
+    """What became of one sample of a manifest when the laboratory checked it off; never changed afterwards."""
+
+    class Desenlace(models.TextChoices):
+        LLEGO = "llego", _("llegó")
+        FALTO = "falto", _("no llegó")
+        RECHAZADA = "rechazada", _("llegó y se rechazó")
+        PERDIDA = "perdida", _("dada por perdida")
+
+    despacho = models.ForeignKey(Despacho, models.PROTECT, related_name="conciliaciones")
+    muestra = models.OneToOneField(Muestra, models.PROTECT, related_name="conciliacion")
+    desenlace = models.CharField(max_length=10, choices=Desenlace)
+
+    class Meta:
+        ordering = ["muestra_id"]
+        verbose_name = _("conciliación")
+        verbose_name_plural = _("conciliaciones")
+
+    def __str__(self) -> str:
+        return f"{self.despacho} · {self.muestra}: {self.get_desenlace_display()}"
+
+
+class TandaRotulos(models.Model):
+    """Labels printed blank, at one time, for the samples that a post will take."""
+
+    puesto = models.ForeignKey(Puesto, models.PROTECT, related_name="tandas_de_rotulos")
+    impresa_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    impresa_en = models.DateTimeField()
+    cuantos = models.PositiveSmallIntegerField()
+
+    objects = ConsultaDelPuesto.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("tanda de rótulos")
+        verbose_name_plural = _("tandas de rótulos")
+
+    def __str__(self) -> str:
+        return f"{self.puesto} · {self.impresa_en:%d/%m/%Y} · {self.cuantos}"
+
+
+class Rotulo(models.Model):
+    """A label printed blank. It is bound to one sample, once, and never to another."""
+
+    codigo = models.CharField(_("código"), max_length=9, unique=True)
+    tanda = models.ForeignKey(TandaRotulos, models.PROTECT, related_name="rotulos")
+    muestra = models.OneToOneField(Muestra, models.PROTECT, null=True, blank=True, related_name="rotulo")
+    vinculado_en = models.DateTimeField(null=True, blank=True)
+
+    objects = ConsultaRotulo.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("rótulo")
+        verbose_name_plural = _("rótulos")
+
+    def __str__(self) -> str:
+        return self.codigo
+
+
+class Pregunta(models.Model):
+    """What one side asks the other about a sample, by when, and what was answered. Answered once, never edited."""
+
+    class Lado(models.TextChoices):
+        PUESTO = "puesto", _("puesto de control")
+        LABORATORIO = "laboratorio", _("laboratorio")
+
+    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="preguntas")
+    muestra = models.ForeignKey(Muestra, models.PROTECT, related_name="preguntas")
+    # Who has to answer.
+    lado = models.CharField(_("a quién"), max_length=12, choices=Lado)
+    para = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="preguntas_recibidas"
+    )
+    texto = models.TextField(_("pregunta"))
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="preguntas_hechas")
+    hecha_en = models.DateTimeField()
+    vence_en = models.DateTimeField()
+    respuesta = models.TextField(_("respuesta"), blank=True)
+    respondida_por = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    respondida_en = models.DateTimeField(null=True, blank=True)
+
+    objects = ConsultaDeLaboratorio.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("pregunta")
+        verbose_name_plural = _("preguntas")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(respondida_en=None, respondida_por=None, respuesta="")
+                | (Q(respondida_en__isnull=False, respondida_por__isnull=False) & ~Q(respuesta="")),
+                name="pregunta_respondida_entera",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["lado", "vence_en"], name="pregunta_abierta", condition=Q(respondida_en__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.muestra} · {self.texto[:40]}"
 
 
 class Informe(models.Model):

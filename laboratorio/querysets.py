@@ -6,10 +6,10 @@ Queues put perishable cargo first, then what has waited longest.
 from __future__ import annotations
 
 from django.apps import apps
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
-from expedientes.querysets import ConsultaDelCaso
-from senasa.models import ROLES_DE_LABORATORIO, Usuario
+from expedientes.querysets import VEN_TODO, ConsultaDelCaso
+from senasa.models import ROLES_DE_LABORATORIO, ROLES_DE_PUESTO, Usuario
 
 
 def publicado(camino: str = "") -> Q:
@@ -21,6 +21,23 @@ def publicado(camino: str = "") -> Q:
 class ConsultaDeLaboratorio(ConsultaDelCaso):
     def visibles_para(self, usuario: Usuario):
         return self.all() if usuario.tiene(*ROLES_DE_LABORATORIO) else super().visibles_para(usuario)
+
+
+class ConsultaDelPuesto(QuerySet):
+    """What belongs to a post and not to one case: its manifests, the labels it prints."""
+
+    camino = "puesto__"
+
+    def visibles_para(self, usuario: Usuario):
+        if usuario.tiene(*ROLES_DE_LABORATORIO, *VEN_TODO):
+            return self.all()
+        if usuario.tiene(*ROLES_DE_PUESTO):
+            return self.filter(**{f"{self.camino}in": usuario.puestos.all()})
+        return self.none()
+
+
+class ConsultaRotulo(ConsultaDelPuesto):
+    camino = "tanda__puesto__"
 
 
 class ConsultaMuestra(ConsultaDeLaboratorio):

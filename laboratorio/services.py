@@ -6,17 +6,18 @@ All raise `ActoRechazado` (409 or 403) or `DatoInvalido` (back to the form) and 
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from expedientes import numeros
 from expedientes.archivos import ArchivoNuevo
-from expedientes.lifecycle import PARTIDA, avanzar
+from expedientes.lifecycle import PARTIDA, avanzar, trae_otro_registro
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Estado, Evento, Expediente, Partida, Plaga
 from expedientes.services import guardar_adjunto, ronda_desde
@@ -24,11 +25,14 @@ from senasa import reloj
 from senasa.models import Rol, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
 
+from . import despachos, rotulos
 from .enmiendas import retirar_documento, soltar_enmiendas
 from .firmas import cerrar_si_completo
 from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion, bloquear
 from .models import (
+    ActaEliminacion,
     Analisis,
+    Despacho,
     EstadoAnalisis,
     EstadoInforme,
     EstadoMuestra,
@@ -38,6 +42,7 @@ from .models import (
     Muestra,
     Requisito,
     Resultado,
+    Rotulo,
     SolicitudAnalisis,
     Valor,
     Verificacion,
@@ -60,10 +65,14 @@ def tomar_muestra(
     unidad: str,
     lote: str = "",
     plan_de_muestreo: str = "",
+    rotulo: Rotulo | None = None,
     ocurrio_en: datetime | None = None,
     texto: str = "",
 ) -> Muestra:
-    """Take a sample of the line. `cantidad` in `unidad` (kg, g, unidades…). A seal closes one sample only."""
+    """Take a sample of the line. `cantidad` in `unidad` (kg, g, unidades…). A seal closes one sample only.
+
+    `rotulo`: the blank label that was stuck on it, bound in the same act.
+    """
     bloquear(partida)
     if partida.muestras.filter(precinto=precinto).exists():
         raise DatoInvalido({"precinto": _("Ya hay una muestra de esta partida con ese precinto.")})
@@ -90,6 +99,8 @@ def tomar_muestra(
         texto=texto,
         datos={"muestra": muestra.numero, "precinto": precinto, "cantidad": str(cantidad), "unidad": unidad},
     )
+    if rotulo:
+        rotulos.rotular(muestra=muestra, rotulo=rotulo, actor=actor, ocurrio_en=ocurrio_en, texto=texto)
     return muestra
 
 
@@ -109,10 +120,14 @@ def enviar(
     actor: Usuario,
     ensayos: Sequence[tuple[Metodo, Plaga]],
     transporte: str = "",
+    despacho: Despacho | None = None,
     ocurrio_en: datetime | None = None,
     texto: str = "",
 ) -> SolicitudAnalisis:
-    """Send the line's taken samples to the laboratory, each for all of `ensayos` (method, pest)."""
+    """Send the line's taken samples to the laboratory, each for all of `ensayos` (method, pest).
+
+    They travel on a manifest: `despacho`, which left a short while ago and goes in the same car, or a new one.
+    """
     bloquear(partida)
     muestras = list(partida.muestras.filter(estado=EstadoMuestra.TOMADA))
     partida.refresh_from_db()
@@ -121,8 +136,14 @@ def enviar(
     if not ensayos:
         raise DatoInvalido({"ensayos": _("Marque al menos un análisis.")})
     momento = ocurrio_en or reloj.ahora()
+    # What another registry says was sent travelled without our manifests.
+    if not trae_otro_registro():
+        despacho = despachos.subir_a(
+            despacho, puesto=partida.expediente.puesto, actor=actor, momento=momento, transporte=transporte
+        )
+        transporte = transporte or despacho.transporte
     solicitud = SolicitudAnalisis.objects.create(
-        expediente=partida.expediente, partida=partida, enviada_en=momento, transporte=transporte
+        expediente=partida.expediente, partida=partida, enviada_en=momento, transporte=transporte, despacho=despacho
     )
     Analisis.objects.bulk_create(
         Analisis(
@@ -146,12 +167,13 @@ def enviar(
             "muestras": [muestra.numero for muestra in muestras],
             "ensayos": [f"{metodo} · {plaga.eppo}" for metodo, plaga in dict.fromkeys(ensayos)],
             "informe": solicitud.informe.numero,
+            "despacho": despacho.numero if despacho else "",
         },
     )
     for muestra in muestras:
         avanzar(
             muestra, Accion.ENVIAR, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
-            cambios={"solicitud": solicitud},
+            datos={"despacho": despacho.numero if despacho else ""}, cambios={"solicitud": solicitud},
         )  # fmt: skip
     return solicitud
 
@@ -173,11 +195,16 @@ def recibir(
     actor: Usuario,
     condicion: str,
     cantidad_recibida: Decimal,
+    conservacion_al_llegar: str = "",
     observaciones: str = "",
     ocurrio_en: datetime | None = None,
     texto: str = "",
 ) -> Evento:
-    """Receive a sample at the laboratory, with the condition and the quantity it arrived in."""
+    """Receive a sample at the laboratory, with the condition and the quantity it arrived in.
+
+    `conservacion_al_llegar`: how it came; as it was sent, unless told.
+    """
+    conservacion_al_llegar = conservacion_al_llegar or muestra.conservacion
     if condicion == Muestra.Condicion.CON_OBSERVACIONES and not observaciones.strip():
         raise DatoInvalido({"observaciones": _("Escriba qué observó al recibirla.")})
     return avanzar(
@@ -187,10 +214,15 @@ def recibir(
         actor=actor,
         ocurrio_en=ocurrio_en,
         texto=texto,
-        datos={"condicion": condicion, "cantidad_recibida": str(cantidad_recibida)},
+        datos={
+            "condicion": condicion,
+            "cantidad_recibida": str(cantidad_recibida),
+            "conservacion_al_llegar": conservacion_al_llegar,
+        },
         cambios={
             "recibida_en": ocurrio_en or reloj.ahora(),
             "condicion": condicion,
+            "conservacion_al_llegar": conservacion_al_llegar,
             "cantidad_recibida": cantidad_recibida,
             "observaciones": observaciones,
         },
@@ -199,11 +231,24 @@ def recibir(
 
 @transaction.atomic
 def rechazar(
-    *, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
+    *,
+    muestra: Muestra,
+    actor: Usuario,
+    motivo: str,
+    texto: str,
+    fotos: Sequence[ArchivoNuevo] = (),
+    ocurrio_en: datetime | None = None,
 ) -> Evento:
-    """Refuse a sample. † Its analyses are cancelled; with no live sample left, the line goes back to the post."""
+    """Refuse a sample. † Its analyses are cancelled; with no live sample left, the line goes back to the post.
+
+    `fotos`: what shows why; the log keeps their fingerprints.
+    """
     bloquear(muestra)
-    return _dejar_sin_efecto(muestra, Accion.RECHAZAR, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
+    guardadas = [guardar_evidencia(archivo=foto, muestra=muestra, actor=actor) for foto in fotos]
+    datos = {"fotos": [una.adjunto.sha256 for una in guardadas]} if guardadas else {}
+    return _dejar_sin_efecto(
+        muestra, Accion.RECHAZAR, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en, datos=datos
+    )
 
 
 @transaction.atomic
@@ -213,10 +258,8 @@ def perder(*, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio
     return _dejar_sin_efecto(muestra, Accion.PERDER, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
 
 
-def _dejar_sin_efecto(
-    muestra: Muestra, accion: str, *, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None
-) -> Evento:
-    evento = avanzar(muestra, accion, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
+def _dejar_sin_efecto(muestra: Muestra, accion: str, *, texto: str, **dicho: Any) -> Evento:
+    evento = avanzar(muestra, accion, tabla=MUESTRA, texto=texto, **dicho)
     for analisis in muestra.analisis.filter(estado__in=ANALISIS[Accion.CANCELAR].de):
         avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, actor=None, motivo="muestra-sin-efecto", texto=texto)
     if muestra.solicitud:
@@ -332,24 +375,41 @@ def emitir_parcial(
 
 @transaction.atomic
 def guardar_contramuestra(
-    *, muestra: Muestra, actor: Usuario, lugar: str, ocurrio_en: datetime | None = None, texto: str = ""
+    *,
+    muestra: Muestra,
+    actor: Usuario,
+    lugar: str,
+    hasta: date,
+    ocurrio_en: datetime | None = None,
+    texto: str = "",
 ) -> Evento:
-    """Keep what is left of a sample whose report is out. `lugar`: where it lies."""
+    """Keep what is left of a sample whose report is out. `lugar`: where it lies; `hasta`: the last day it is kept."""
     bloquear(muestra)
+    if hasta < timezone.localdate(reloj.ahora()):
+        raise DatoInvalido({"hasta": _("Esa fecha ya pasó: la contramuestra se guarda al menos hoy.")})
     if Informe.objects.filter(solicitud=muestra.solicitud_id).exclude(estado=EstadoInforme.EMITIDO).exists():
         raise EstadoImpide(_("El informe de %(muestra)s aún no sale: puede hacer falta.") % {"muestra": muestra})
     return avanzar(
         muestra, Accion.GUARDAR_CONTRAMUESTRA, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
-        datos={"lugar": lugar},
+        datos={"lugar": lugar, "hasta": hasta.isoformat()},
+        cambios={"contramuestra_lugar": lugar, "contramuestra_hasta": hasta},
     )  # fmt: skip
 
 
-def eliminar(
-    *, muestra: Muestra, actor: Usuario, acta: str, ocurrio_en: datetime | None = None, texto: str = ""
-) -> Evento:
-    """Dispose of a retained duplicate, under its acta."""
+@transaction.atomic
+def eliminar(*, muestra: Muestra, actor: Usuario, acta: ActaEliminacion) -> Evento:
+    """Dispose of a retained duplicate that is past its date, under its record."""
+    bloquear(muestra)
+    muestra.refresh_from_db()
+    if muestra.dirimencia_desde:
+        raise EstadoImpide(_("%(muestra)s espera una dirimencia: no se toca.") % {"muestra": muestra})
+    hasta = muestra.contramuestra_hasta
+    if hasta and hasta >= timezone.localdate(acta.ocurrio_en):
+        raise EstadoImpide(
+            _("%(muestra)s se guarda hasta el %(hasta)s.") % {"muestra": muestra, "hasta": f"{hasta:%d/%m/%Y}"}
+        )
     return avanzar(
-        muestra, Accion.ELIMINAR, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto, datos={"acta": acta}
+        muestra, Accion.ELIMINAR, tabla=MUESTRA, actor=actor, datos={"acta": acta.numero}, cambios={"acta": acta}
     )
 
 

@@ -8,3 +8,10 @@ def barrer_informes() -> None:
     from . import firmas
 
     firmas.barrer_informes()
+
+
+@shared_task(name="laboratorio.tasks.barrer_demoras", expires=300)
+def barrer_demoras() -> None:
+    from . import recepcion
+
+    recepcion.barrer_demoras()

@@ -1,8 +1,16 @@
-"""The laboratory's pages, and the two acts of the post that bring it work."""
+"""The laboratory's pages, and those of the post on its samples' way there."""
 
 from django.urls import path
 
-from . import views, vistas_enmiendas, vistas_firmas, vistas_reversiones
+from . import (
+    views,
+    vistas_enmiendas,
+    vistas_firmas,
+    vistas_muelle,
+    vistas_preguntas,
+    vistas_recepcion,
+    vistas_reversiones,
+)
 
 partida = "expedientes/<str:numero>/partidas/<int:orden>/"
 muestra = "laboratorio/muestras/<str:numero>/"
@@ -12,7 +20,20 @@ informe = "laboratorio/informes/<str:numero>/"
 urlpatterns = [
     path(f"{partida}tomar-muestra/", views.partida_tomar_muestra, name="partida_tomar_muestra"),
     path(f"{partida}enviar/", views.partida_enviar, name="partida_enviar"),
+    path("muelle/", vistas_muelle.muelle, name="muelle"),
+    path("muelle/rotulos/", vistas_muelle.rotulos_en_blanco, name="rotulos_en_blanco"),
+    path("muelle/rotulos/<int:pk>.pdf", vistas_muelle.tanda_de_rotulos, name="tanda_de_rotulos"),
+    path("muelle/rotulos/muestras.pdf", vistas_muelle.rotulos_de_muestras, name="rotulos_de_muestras"),
+    # Short: it is what a pre-printed label has to carry in its QR.
+    path("r/<str:codigo>/", vistas_muelle.rotulo, name="rotulo"),
+    path("preguntas/", vistas_preguntas.preguntas, name="preguntas"),
+    path("preguntas/<int:pk>/", vistas_preguntas.pregunta_contestar, name="pregunta_contestar"),
+    path(f"{muestra}preguntar/", vistas_preguntas.muestra_preguntar, name="muestra_preguntar"),
+    path("laboratorio/despachos/", vistas_recepcion.despachos, name="despachos"),
+    path("laboratorio/despachos/<str:numero>/", vistas_recepcion.despacho, name="despacho"),
+    path("laboratorio/despachos/<str:numero>.pdf", vistas_muelle.despacho_pdf, name="despacho_pdf"),
     path("laboratorio/recepcion/", views.recepcion, name="recepcion"),
+    path("laboratorio/recepcion/rapida/", vistas_recepcion.recepcion_rapida, name="recepcion_rapida"),
     path("laboratorio/recepcion/asignar/", views.asignar_varios, name="asignar_varios"),
     path(muestra, views.muestra, name="muestra"),
     path(f"{muestra}recibir/", views.muestra_recibir, name="muestra_recibir"),
@@ -21,6 +42,13 @@ urlpatterns = [
     path(f"{muestra}anular/", views.muestra_anular, name="muestra_anular"),
     path(f"{muestra}guardar-contramuestra/", views.muestra_guardar_contramuestra, name="muestra_guardar_contramuestra"),
     path(f"{muestra}eliminar/", views.muestra_eliminar, name="muestra_eliminar"),
+    path(f"{muestra}pedir-dirimencia/", views.muestra_pedir_dirimencia, name="muestra_pedir_dirimencia"),
+    path(f"{muestra}levantar-dirimencia/", views.muestra_levantar_dirimencia, name="muestra_levantar_dirimencia"),
+    path("laboratorio/contramuestras/", vistas_recepcion.contramuestras, name="contramuestras"),
+    path(
+        "laboratorio/contramuestras/eliminar/", vistas_recepcion.contramuestras_eliminar, name="contramuestras_eliminar"
+    ),
+    path("laboratorio/actas/<str:numero>.pdf", vistas_recepcion.acta_de_eliminacion, name="acta_de_eliminacion"),
     path("laboratorio/evidencias/<int:pk>/", views.evidencia, name="evidencia"),
     path("laboratorio/analisis/", views.analisis_bandeja, name="analisis_bandeja"),
     path(f"{analisis}asignar/", views.analisis_asignar, name="analisis_asignar"),

@@ -6,6 +6,8 @@ Bench staff never see whose cargo it is: their pages name the sample, the produc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from django.db.models import Q, QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -30,11 +33,13 @@ from senasa.palabras import duracion
 from senasa.permisos import con_rol
 from senasa.transicion import ActoRechazado, EstadoImpide
 
-from . import services
+from . import contramuestras, despachos, preguntas, services
+from . import recepcion as puerta
 from .forms import (
     FormularioAnularMuestra,
     FormularioAsignar,
     FormularioCancelar,
+    FormularioDirimencia,
     FormularioEliminar,
     FormularioEnviar,
     FormularioGuardarContramuestra,
@@ -50,7 +55,18 @@ from .forms import (
     analistas,
 )
 from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion
-from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Evidencia, Informe, Muestra, Valor
+from .models import (
+    Analisis,
+    Despacho,
+    EstadoAnalisis,
+    EstadoInforme,
+    EstadoMuestra,
+    Evidencia,
+    Informe,
+    Muestra,
+    Pregunta,
+    Valor,
+)
 from .querysets import publicado
 
 # A queue longer than this is not read to its end anyway: the most pressing come first.
@@ -109,8 +125,12 @@ def partida_tomar_muestra(request: HttpRequest, numero: str, orden: int) -> Http
         tabla=PARTIDA,
         formulario=partial(FormularioTomarMuestra, partida=partida),
         hacer=partial(services.tomar_muestra, partida=partida, actor=request.user),
+        inicial={"rotulo": request.GET.get("rotulo", "")},
         resumen=[f"{partida.producto} · {partida.pais_origen}", *_ya_tomadas(partida)],
-        que_hara=[_("Da un número a la muestra: escríbalo en su rótulo.")],
+        que_hara=[
+            _("Da un número a la muestra: imprima su rótulo, o lea aquí el preimpreso que le pegó."),
+            _("El rótulo se pega una sola vez: desde entonces su QR abre la página de la muestra."),
+        ],
     )
 
 
@@ -131,7 +151,7 @@ def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpRespons
         objeto=partida,
         accion=AccionCaso.ENVIAR,
         tabla=PARTIDA,
-        formulario=partial(FormularioEnviar, partida=partida),
+        formulario=partial(FormularioEnviar, partida=partida, usuario=request.user),
         hacer=partial(services.enviar, partida=partida, actor=request.user),
         resumen=[f"{partida.producto} · {partida.pais_origen}"],
         que_hara=[
@@ -149,7 +169,8 @@ def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpRespons
                     for m in muestras
                 ),
             },
-            _("La partida pasa al laboratorio, que las verá en su recepción."),
+            _("La partida pasa al laboratorio, que las verá venir en su manifiesto."),
+            _("El manifiesto se imprime en «Muelle» y viaja con la caja."),
         ],
     )
 
@@ -169,6 +190,9 @@ def recepcion(request: HttpRequest) -> HttpResponse:
         "asignados": con_semaforo(analisis.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
         "analistas": analistas(),
         "largo": LARGO,
+        "despachos": despachos.en_camino(Despacho.objects.visibles_para(request.user))[:LARGO],
+        "demoradas": puerta.sin_llegar(Muestra.objects.visibles_para(request.user))[:LARGO],
+        "por_contestar": preguntas.por_contestar(request.user).count(),
     }
     return render(request, "laboratorio/recepcion.html", contexto)
 
@@ -259,6 +283,7 @@ def muestra_rechazar(request: HttpRequest, numero: str) -> HttpResponse:
         services.rechazar,
         formulario=FormularioRechazar,
         que_hara=[
+            _("Las fotos quedan en la página de la muestra: el inspector ve por qué."),
             _("Cancela los análisis pendientes de esta muestra."),
             _("Si no queda otra viva, la partida vuelve al puesto para una nueva toma."),
         ],
@@ -290,20 +315,58 @@ def muestra_guardar_contramuestra(request: HttpRequest, numero: str) -> HttpResp
         Accion.GUARDAR_CONTRAMUESTRA,
         services.guardar_contramuestra,
         formulario=FormularioGuardarContramuestra,
-        que_hara=[_("Lo que queda de la muestra se guarda para una dirimencia; después se elimina con su acta.")],
+        que_hara=[
+            _("Lo que queda de la muestra se guarda hasta esa fecha, por si hay dirimencia."),
+            _("Después se elimina con un acta, sola o con otras, desde «Contramuestras»."),
+        ],
     )
 
 
 @formulario
 def muestra_eliminar(request: HttpRequest, numero: str) -> HttpResponse:
+    def eliminar(*, muestra: Muestra, actor: Usuario, **dicho: Any) -> None:
+        contramuestras.eliminar_varias(muestras=[muestra], actor=actor, **dicho)
+
     return acto_de_muestra(
         request,
         numero,
         Accion.ELIMINAR,
-        services.eliminar,
+        eliminar,
         formulario=FormularioEliminar,
-        que_hara=[_("La muestra deja de existir; su historia queda.")],
+        volver=reverse("contramuestras"),
+        que_hara=[
+            _("Emite un acta de eliminación con su número, para imprimir y firmar."),
+            _("La muestra deja de existir; su historia queda."),
+        ],
         contexto={"peligro": True},
+    )
+
+
+@formulario
+@con_rol(Rol.DIRECTOR)
+def muestra_pedir_dirimencia(request: HttpRequest, numero: str) -> HttpResponse:
+    return acto_de_muestra(
+        request,
+        numero,
+        Accion.PEDIR_DIRIMENCIA,
+        contramuestras.pedir_dirimencia,
+        formulario=FormularioDirimencia,
+        volver=reverse("muestra", args=[numero]),
+        que_hara=[_("Mientras dure, lo que queda de la muestra no se puede eliminar.")],
+    )
+
+
+@formulario
+@con_rol(Rol.DIRECTOR)
+def muestra_levantar_dirimencia(request: HttpRequest, numero: str) -> HttpResponse:
+    return acto_de_muestra(
+        request,
+        numero,
+        Accion.LEVANTAR_DIRIMENCIA,
+        contramuestras.levantar_dirimencia,
+        formulario=FormularioDirimencia,
+        volver=reverse("muestra", args=[numero]),
+        que_hara=[_("La contramuestra vuelve a guardarse solo hasta su fecha.")],
     )
 
 
@@ -332,6 +395,8 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
     del_laboratorio = request.user.tiene(*ROLES_DE_LABORATORIO)
     con_resultados = del_laboratorio or bool(informe and informe.publicado)
     analisis = list(muestra.analisis.con_historia())
+    lado = preguntas.lado_de(request.user, muestra)
+    dialogo = list(preguntas.visibles(request.user).filter(muestra=muestra))
     contexto = {
         "muestra": muestra,
         "informe": informe,
@@ -341,25 +406,53 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
         "etapas_reversibles": etapas_reversibles(request.user, analisis),
         "del_laboratorio": del_laboratorio,
         "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=muestra.expediente_id).exists(),
-        "custodia": _custodia(muestra, con_resultados=con_resultados),
-        "eventos": _vida(muestra, analisis, informe) if con_resultados else [],
+        "eventos": _vida(muestra, analisis, informe if con_resultados else None, dialogo),
+        "evidencias": Evidencia.objects.visibles_para(request.user)
+        .filter(muestra=muestra, resultado=None)
+        .select_related("adjunto"),
+        "preguntas": dialogo,
+        "lado": lado,
+        "puede_preguntar": lado is not None,
         "actos": [
             {"url": reverse(nombre, args=[numero]), "verbo": MUESTRA[accion].verbo}
-            for accion, nombre in (
-                (Accion.RECIBIR, "muestra_recibir"),
-                (Accion.RECHAZAR, "muestra_rechazar"),
-                (Accion.PERDER, "muestra_perder"),
-                (Accion.GUARDAR_CONTRAMUESTRA, "muestra_guardar_contramuestra"),
-                (Accion.ELIMINAR, "muestra_eliminar"),
-                (Accion.ANULAR_MUESTRA, "muestra_anular"),
-                (Accion.REVERTIR_RECEPCION, "muestra_revertir_recepcion"),
-                (Accion.REVERTIR_CONTRAMUESTRA, "muestra_revertir_contramuestra"),
-                *([] if informe and informe.publicado else [(Accion.REVERTIR_ANALISIS, "muestra_revertir_analisis")]),
-            )
-            if permite(muestra, accion, request.user, tabla=MUESTRA)
+            for accion, nombre in ACTOS_DE_MUESTRA
+            if permite(muestra, accion, request.user, tabla=MUESTRA) and not _a_destiempo(muestra, accion, informe)
         ],
     }
     return render(request, "laboratorio/muestra.html", contexto)
+
+
+# What the page of a sample offers, in this order.
+ACTOS_DE_MUESTRA = (
+    (Accion.RECIBIR, "muestra_recibir"),
+    (Accion.RECHAZAR, "muestra_rechazar"),
+    (Accion.PERDER, "muestra_perder"),
+    (Accion.GUARDAR_CONTRAMUESTRA, "muestra_guardar_contramuestra"),
+    (Accion.PEDIR_DIRIMENCIA, "muestra_pedir_dirimencia"),
+    (Accion.LEVANTAR_DIRIMENCIA, "muestra_levantar_dirimencia"),
+    (Accion.ELIMINAR, "muestra_eliminar"),
+    (Accion.ANULAR_MUESTRA, "muestra_anular"),
+    (Accion.REVERTIR_RECEPCION, "muestra_revertir_recepcion"),
+    (Accion.REVERTIR_CONTRAMUESTRA, "muestra_revertir_contramuestra"),
+    (Accion.REVERTIR_ANALISIS, "muestra_revertir_analisis"),
+)
+
+
+def _a_destiempo(muestra: Muestra, accion: Accion, informe: Informe | None) -> bool:
+    """What the table allows and its guard would refuse: not worth a button."""
+    match accion:
+        case Accion.REVERTIR_ANALISIS:
+            return bool(informe and informe.publicado)
+        case Accion.PEDIR_DIRIMENCIA:
+            return muestra.dirimencia_desde is not None
+        case Accion.LEVANTAR_DIRIMENCIA:
+            return muestra.dirimencia_desde is None
+        case Accion.ELIMINAR:
+            hasta = muestra.contramuestra_hasta
+            return muestra.dirimencia_desde is not None or (
+                hasta is not None and hasta >= timezone.localdate(reloj.ahora())
+            )
+    return False
 
 
 def _reversibles(request: HttpRequest, analisis: list[Analisis], informe: Informe | None) -> set[int]:
@@ -412,43 +505,82 @@ DE_LA_MESA = (
 )  # fmt: skip
 
 
-def _custodia(muestra: Muestra, *, con_resultados: bool) -> list[dict[str, Any]]:
-    """Who had the sample in his hands, from the log; whoever may not see results, without what the bench did."""
-    propios = Q(objeto="muestra", objeto_id=muestra.pk)
-    if not con_resultados:
-        propios &= ~Q(accion__in=DE_LA_MESA)
-    toma = Q(objeto="partida", accion=AccionCaso.TOMAR_MUESTRA, datos__muestra=muestra.numero)
-    eventos = Evento.objects.filter(propios | toma, expediente=muestra.expediente_id).select_related("actor")
-    detalles: dict[str, str] = {
-        AccionCaso.TOMAR_MUESTRA: _("%(puesto)s · precinto %(precinto)s")
-        % {"puesto": muestra.expediente.puesto, "precinto": muestra.precinto},
-        Accion.ENVIAR: muestra.solicitud.transporte if muestra.solicitud else "",
-        Accion.RECIBIR: _("Laboratorio · condición %(condicion)s · %(cantidad)s %(unidad)s")
-        % {
-            "condicion": muestra.get_condicion_display(),
-            "cantidad": muestra.cantidad_recibida.normalize() if muestra.cantidad_recibida else "",
-            "unidad": muestra.unidad,
-        },
-    }
-    motivos = _motivos()
-    return [_linea(evento, motivos, detalles.get(evento.accion, "")) for evento in eventos]
+# Steps that the system takes right after somebody's act: they tell a reader nothing new.
+CALLADOS = (
+    Q(objeto="muestra", accion__in=[Accion.COMENZAR, Accion.DESCOMENZAR, Accion.COMPLETAR, Accion.RETOMAR])
+    | Q(objeto="analisis", accion=Accion.COMPLETAR)
+    | Q(objeto="informe", accion__in=[Accion.PROGRAMAR_FIRMA, Accion.DERIVAR, Accion.FIRMAR])
+)
 
 
-def _vida(muestra: Muestra, analisis: list[Analisis], informe: Informe | None) -> list[dict[str, Any]]:
-    """What happened to its analyses and to its report, last first."""
-    suyos = Q(objeto="analisis", objeto_id__in=[uno.pk for uno in analisis])
+def _vida(
+    muestra: Muestra, analisis: list[Analisis], informe: Informe | None, dialogo: list[Pregunta]
+) -> list[dict[str, Any]]:
+    """The life of a sample in the order it happened, from the log: who had it in hand, what was done to it, every
+    result and every step back. Without `informe`, for whoever may not know yet what was found, the bench is left out.
+    """
+    suyos = Q(objeto="muestra", objeto_id=muestra.pk)
+    suyos |= Q(objeto="partida", accion=AccionCaso.TOMAR_MUESTRA, datos__muestra=muestra.numero)
+    suyos |= Q(objeto="pregunta", objeto_id__in=[pregunta.pk for pregunta in dialogo])
+    nombres: dict[int, str] = {}
     if informe:
-        suyos |= Q(objeto="informe", objeto_id=informe.pk)
-    nombres = {uno.pk: f"{uno.metodo} · {uno.plaga.nombre}" for uno in analisis}
+        nombres = {uno.pk: f"{uno.metodo} · {uno.plaga.nombre}" for uno in analisis}
+        suyos |= Q(objeto="analisis", objeto_id__in=list(nombres)) | Q(objeto="informe", objeto_id=informe.pk)
+    else:
+        suyos &= ~Q(objeto="muestra", accion__in=DE_LA_MESA)
     motivos = _motivos()
-    eventos = Evento.objects.filter(suyos, expediente=muestra.expediente_id).select_related("actor").order_by("-n")
+    eventos = Evento.objects.filter(suyos, expediente=muestra.expediente_id).exclude(CALLADOS).select_related("actor")
     return [
-        _linea(
-            evento,
-            motivos,
-            nombres.get(evento.objeto_id, "") if evento.objeto == "analisis" else str(informe),
-        )
-        for evento in eventos
+        _linea(evento, motivos, _detalle(evento, muestra, informe, nombres))
+        for evento in eventos.order_by("ocurrio_en", "n")
+    ]
+
+
+def _detalle(evento: Evento, muestra: Muestra, informe: Informe | None, nombres: dict[int, str]) -> str:
+    """What an entry says besides, from what the log kept of it: a later act does not change it."""
+    datos = evento.datos
+    match evento.objeto, evento.accion:
+        case "partida", _tomar:
+            partes = [
+                str(muestra.expediente.puesto),
+                _("precinto %(precinto)s") % datos,
+                f"{Decimal(datos['cantidad']).normalize():f} {datos['unidad']}" if "cantidad" in datos else "",
+            ]
+        case "muestra", Accion.ROTULAR:
+            partes = [datos["rotulo"]]
+        case "muestra", Accion.ENVIAR:
+            partes = [datos.get("despacho", ""), muestra.solicitud.transporte if muestra.solicitud else ""]
+        case "muestra", Accion.RECIBIR:
+            partes = _como_llego(muestra, datos)
+        case "muestra", Accion.RECHAZAR if datos.get("fotos"):
+            n = len(datos["fotos"])
+            partes = [_("1 foto") if n == 1 else _("%(n)s fotos") % {"n": n}]
+        case "muestra", Accion.GUARDAR_CONTRAMUESTRA:
+            hasta = datos.get("hasta")
+            partes = [
+                datos["lugar"],
+                _("hasta el %(dia)s") % {"dia": f"{date.fromisoformat(hasta):%d/%m/%Y}"} if hasta else "",
+            ]
+        case "muestra", Accion.ELIMINAR:
+            partes = [_("acta %(acta)s") % datos]
+        case "muestra", _otro:
+            partes = [datos.get("despacho", "")]
+        case "analisis", _otro:
+            valor = datos.get("valor")
+            partes = [nombres[evento.objeto_id], str(Valor(valor).label) if valor else ""]
+        case "informe", _otro:
+            partes = [str(informe)]
+        case _:
+            partes = []
+    return " · ".join(filter(None, partes))
+
+
+def _como_llego(muestra: Muestra, datos: dict[str, Any]) -> list[str]:
+    conservacion = datos.get("conservacion_al_llegar")
+    return [
+        _("condición %(como)s") % {"como": Muestra.Condicion(datos["condicion"]).label},
+        f"{Decimal(datos['cantidad_recibida']).normalize():f} {muestra.unidad}",
+        str(Muestra.Conservacion(conservacion).label) if conservacion else "",
     ]
 
 

@@ -337,6 +337,11 @@ LABORATORIO_DIRECCION = env("LABORATORIO_DIRECCION", default="La Molina, Lima, P
 
 # How many histories `make run` loads into an empty demonstration.
 DEMO_EXPEDIENTES = env.int("DEMO_EXPEDIENTES", default=80)
+# A box may still join a car that left less than this ago; a sample that has not arrived after this long alerts both
+# sides; a retained duplicate is kept this long unless the act says otherwise.
+DESPACHO_ABIERTO_HORAS = env.int("DESPACHO_ABIERTO_HORAS", default=6)
+DEMORA_TRASLADO_HORAS = env.int("DEMORA_TRASLADO_HORAS", default=24)
+CONTRAMUESTRA_DIAS = env.int("CONTRAMUESTRA_DIAS", default=30)
 CIERRE_AUTOMATICO_HORAS = env.int("CIERRE_AUTOMATICO_HORAS", default=4)
 
 # Watching over it
@@ -405,6 +410,7 @@ CELERY_BEAT_SCHEDULE = {
         "laboratorio.tasks.barrer_informes": 5,
         "expedientes.tasks.barrer_documentos": 5,
         "expedientes.tasks.cerrar_listos": 300,
+        "laboratorio.tasks.barrer_demoras": 300,
         "senasa.tasks.latir": 15,
         "senasa.tasks.respaldar_si_toca": 900,
         "expedientes.tasks.recordar_observaciones": 3600,

@@ -23,10 +23,11 @@ from expedientes import incidencias, tasks
 from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Medida, Pais, Producto, Puesto
+from laboratorio import contramuestras, rotulos
 from laboratorio import services as laboratorio
 from laboratorio import tasks as tareas_del_laboratorio
 from laboratorio.demo import CLAVE
-from laboratorio.models import Analisis, Informe, Muestra, SolicitudAnalisis
+from laboratorio.models import Analisis, Informe, Muestra, Rotulo, SolicitudAnalisis
 from laboratorio.recorrido import Caso
 from notificaciones import tasks as tareas_de_avisos
 from notificaciones.models import Notificacion
@@ -105,7 +106,28 @@ def _positivo_temprano(caso: Caso) -> None:
 
 def _guardada(caso: Caso) -> None:
     muestra = Muestra.objects.get(expediente=caso.expediente)
-    laboratorio.guardar_contramuestra(muestra=muestra, actor=caso.personas["recepcion"], lugar="Cámara 2")
+    with reloj.fijado(timezone.now() - timedelta(days=2)):
+        laboratorio.guardar_contramuestra(
+            muestra=muestra, actor=caso.personas["recepcion"], lugar="Cámara 2",
+            hasta=timezone.localdate() - timedelta(days=1),
+        )  # fmt: skip
+
+
+def _con_dirimencia(caso: Caso) -> None:
+    muestra = Muestra.objects.get(expediente=caso.expediente)
+    contramuestras.pedir_dirimencia(muestra=muestra, actor=caso.personas["director"], texto="x")
+
+
+def _en_blanco(caso: Caso) -> None:
+    rotulos.imprimir_en_blanco(puesto=caso.expediente.puesto, actor=caso.personas["jefe"], cuantos=1)
+
+
+def _su_rotulo(_caso: Caso) -> list[Any]:
+    return [Rotulo.objects.latest("pk").codigo]
+
+
+def _para_rotular(caso: Caso) -> dict[str, Any]:
+    return {"muestra": Muestra.objects.filter(expediente=caso.expediente).latest("pk").pk}
 
 
 def _linea(caso: Caso) -> list[Any]:
@@ -150,8 +172,13 @@ ACTOS: list[tuple[str, str, Any, Callable, Callable | dict, dict[str, Any], Call
      {"condicion": "buena", "cantidad_recibida": "1"}, {}, None),
     ("muestra_rechazar", "en_laboratorio", "recepcion", _su_muestra, _texto("envase-roto"), {}, None),
     ("muestra_perder", "en_laboratorio", "recepcion", _su_muestra, _texto("no-llego"), {}, None),
-    ("muestra_guardar_contramuestra", "resultado_emitido", "recepcion", _su_muestra, {"lugar": "Cámara 2"}, {}, None),
-    ("muestra_eliminar", "resultado_emitido", "recepcion", _su_muestra, {"acta": "E-1"}, {}, _guardada),
+    ("rotulo", "muestreado", "inspector", _su_rotulo, _para_rotular, {}, _en_blanco),
+    ("muestra_guardar_contramuestra", "resultado_emitido", "recepcion", _su_muestra,
+     {"lugar": "Cámara 2", "hasta": "2099-01-01"}, {}, None),
+    ("muestra_eliminar", "resultado_emitido", "recepcion", _su_muestra,
+     {"testigo": "Otra persona", "metodo": "autoclave"}, {}, _guardada),
+    ("muestra_pedir_dirimencia", "resultado_emitido", "director", _su_muestra, {"texto": "x"}, {}, None),
+    ("muestra_levantar_dirimencia", "resultado_emitido", "director", _su_muestra, {"texto": "x"}, {}, _con_dirimencia),
     ("analisis_repetir", "en_proceso", _analista, _su_analisis, _texto("control-fallido"), {}, None),
     ("informe_devolver", "verificado", "director", _su_informe,
      lambda caso: {"analisis": [caso.analisis[0].pk], "motivo": "resultado-dudoso", "texto": "x"},
@@ -290,8 +317,8 @@ def test_cada_tarea_tres_veces_seguidas_y_dos_a_la_vez(certificado: Any, servido
     Informe.objects.filter(expediente=por_firmar).update(firmar_desde=timezone.now())
     Expediente.objects.filter(pk=por_cerrar.pk).update(estado_desde=timezone.now() - timedelta(days=2))
     tareas = [
-        tareas_del_laboratorio.barrer_informes, tasks.barrer_documentos, tasks.cerrar_listos,
-        tasks.recordar_observaciones, tareas_de_avisos.despachar,
+        tareas_del_laboratorio.barrer_informes, tareas_del_laboratorio.barrer_demoras, tasks.barrer_documentos,
+        tasks.cerrar_listos, tasks.recordar_observaciones, tareas_de_avisos.despachar,
     ]  # fmt: skip
     for tarea in tareas:
         a_la_vez(2, lambda _i, tarea=tarea: tarea.apply(throw=True))

@@ -57,6 +57,7 @@ ESPERADO = {
         "reabrir_inspeccion": ({"dictaminado", "en_medida"}, "en_inspeccion", {"jefe_de_puesto", "sistema"}),
     },
     "muestra": {
+        "rotular": ({"tomada"}, "=", {"inspector"}),
         "enviar": ({"tomada"}, "enviada", {"inspector"}),
         "recibir": ({"enviada"}, "recibida", {"recepcion"}),
         "rechazar": ({"enviada", "recibida"}, "rechazada", {"recepcion"}),
@@ -68,6 +69,8 @@ ESPERADO = {
         # From the contramuestra when a result that was issued is done again.
         "retomar": ({"analizada", "contramuestra"}, "en_analisis", {"sistema"}),
         "guardar_contramuestra": ({"analizada"}, "contramuestra", {"recepcion"}),
+        "pedir_dirimencia": ({"analizada", "contramuestra"}, "=", {"director"}),
+        "levantar_dirimencia": ({"analizada", "contramuestra"}, "=", {"director"}),
         "eliminar": ({"contramuestra"}, "eliminada", {"recepcion"}),
         "revertir_recepcion": ({"recibida"}, "enviada", MESA_DE_ENSAYOS),
         "revertir_analisis": ({"en_analisis", "analizada"}, "recibida", MESA_DE_ENSAYOS),

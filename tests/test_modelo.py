@@ -25,7 +25,7 @@ from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import ORDEN_DE_PARTIDAS, TERMINADOS, Dictamen, Documento, Estado, Evento, Medida, Partida
 from expedientes.plazos import suspensiones
-from laboratorio import enmiendas, firmas, reversiones
+from laboratorio import contramuestras, enmiendas, firmas, recepcion, reversiones, rotulos
 from laboratorio import services as laboratorio
 from laboratorio.models import (
     Analisis,
@@ -84,6 +84,9 @@ CON_GUARDA = {
     ("informe", "devolver"),  # an administrative amendment is taken back instead
     ("informe", "enmendar"), ("informe", "enmendar_resultado"),  # not of a case that ended undecided
     ("informe", "retirar_enmienda"),  # only an administrative one
+    ("muestra", "rotular"),  # one label each
+    ("muestra", "pedir_dirimencia"), ("muestra", "levantar_dirimencia"),
+    ("muestra", "eliminar"),  # past its date, and no second opinion pending
 }  # fmt: skip
 MOTIVO = {
     "observar": "faltan-documentos", "abandonar": "sin-respuesta", "desistir": "otro-destino",
@@ -223,6 +226,7 @@ class Vidas(RuleBasedStateMachine):
         self.ahora += timedelta(hours=horas)
         with reloj.fijado(self.ahora):
             firmas.barrer_informes()
+            recepcion.barrer_demoras()
             casos.barrer_rivs()
             incidencias.recordar_observaciones()
             casos.cerrar_listos()
@@ -392,10 +396,23 @@ class Vidas(RuleBasedStateMachine):
         laboratorio.repetir(analisis=analisis, actor=actor, motivo=MOTIVO["repetir"], texto="x")
 
     def hacer_guardar_contramuestra(self, muestra: Any, actor: Any, _suerte: Random) -> None:
-        laboratorio.guardar_contramuestra(muestra=muestra, actor=actor, lugar="Cámara 2")
+        hoy = timezone.localdate(reloj.ahora())
+        laboratorio.guardar_contramuestra(muestra=muestra, actor=actor, lugar="Cámara 2", hasta=hoy)
+
+    def hacer_rotular(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        puesto = muestra.expediente.puesto
+        jefe = self.gente["jefe"]
+        tanda = rotulos.imprimir_en_blanco(puesto=puesto, actor=jefe, cuantos=1)
+        rotulos.rotular(muestra=muestra, rotulo=tanda.rotulos.get(), actor=actor)
+
+    def hacer_pedir_dirimencia(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        contramuestras.pedir_dirimencia(muestra=muestra, actor=actor, texto="x")
+
+    def hacer_levantar_dirimencia(self, muestra: Any, actor: Any, _suerte: Random) -> None:
+        contramuestras.levantar_dirimencia(muestra=muestra, actor=actor, texto="x")
 
     def hacer_eliminar(self, muestra: Any, actor: Any, _suerte: Random) -> None:
-        laboratorio.eliminar(muestra=muestra, actor=actor, acta="E-1")
+        contramuestras.eliminar_varias(muestras=[muestra], actor=actor, testigo="Otro", metodo="autoclave")
 
     def hacer_informe_devolver(self, informe: Any, actor: Any, suerte: Random) -> None:
         verificados = list(Analisis.objects.filter(solicitud=informe.solicitud_id, estado="verificado"))

@@ -5,22 +5,26 @@ when even the object is none of theirs. An act whose moment has passed answers 4
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
 from expedientes import borradores
 from expedientes.archivos import del_certificado
 from expedientes.models import Evento, Expediente, Motivo
 from expedientes.services import guardar_adjunto
+from laboratorio import contramuestras, preguntas, rotulos
 from laboratorio.demo import CLAVE
-from laboratorio.models import Analisis
-from laboratorio.services import guardar_evidencia
+from laboratorio.models import Analisis, Muestra
+from laboratorio.services import guardar_contramuestra, guardar_evidencia
 from notificaciones import enlaces
 from notificaciones.services import enlace_para
+from senasa import reloj
 from tests.builders import crear_caso, crear_importador
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +35,8 @@ PERSONAL = {
 VEN_CASOS = PERSONAL - {"recepcion", "analista", "verificador"}
 LABORATORIO = {"recepcion", "analista", "verificador", "director"}
 MESA_DE_ENSAYOS = LABORATORIO - {"director"}
+PREGUNTAN = LABORATORIO | {"inspector", "jefe"}
+VEN_DESPACHOS = PERSONAL - {"mesa"}
 ATIENDEN = {"mesa", "inspector", "jefe", "atencion"}
 PUBLICA = PERSONAL | {"anonimo"}
 NADIE: set[str] = set()
@@ -105,7 +111,25 @@ MATRIZ = {
     "informe_enmendar_resultado": Fila({"director"}, {"director"}, "informe"),
     "informe_retirar_enmienda": Fila({"director"}, {"director"}, "informe"),
     "informe_anular": Fila({"director"}, {"director"}, "informe"),
+    "muestra_pedir_dirimencia": Fila({"director"}, {"director"}, "muestra"),
+    "muestra_levantar_dirimencia": Fila({"director"}, {"director"}, "muestra"),
     "muestra_anular": Fila({"inspector"}, {"inspector"}, "muestra"),
+    "contramuestras": Fila({"recepcion", "director"}),
+    "contramuestras_eliminar": Fila(NADIE, {"recepcion"}),
+    "acta_de_eliminacion": Fila({"recepcion", "director"}, args="acta"),
+    # The way from the quay; a label that is bound already: tests/laboratorio/test_rotulos.py.
+    "muelle": Fila({"inspector", "jefe"}),
+    "rotulos_en_blanco": Fila(NADIE, {"inspector", "jefe"}),
+    "tanda_de_rotulos": Fila({"inspector", "jefe"}, args="tanda"),
+    "rotulos_de_muestras": Fila(PERSONAL, args=""),
+    "rotulo": Fila({"inspector"}, {"inspector"}, "rotulo"),
+    "despachos": Fila({"recepcion", "director"}),
+    "despacho": Fila(VEN_DESPACHOS, {"recepcion"}, "despacho"),
+    "despacho_pdf": Fila(VEN_DESPACHOS, args="despacho"),
+    "recepcion_rapida": Fila({"recepcion"}, {"recepcion"}),
+    "preguntas": Fila(PREGUNTAN),
+    "muestra_preguntar": Fila(PREGUNTAN, PREGUNTAN, "muestra"),
+    "pregunta_contestar": Fila(LABORATORIO, LABORATORIO, "pregunta"),
     # A photo of the sample; what lies behind a result: tests/laboratorio/test_evidencias.py.
     "evidencia": Fila(PERSONAL, args="evidencia"),
     "analisis_bandeja": Fila({"analista"}),
@@ -187,7 +211,7 @@ CUENTAS: dict[str, tuple[int | str, list[Any]]] = {
     "openid_connect_callback": (404, ["institucion"]),
 }
 # A page that says «not found» to the public says nothing at all: 404 there is an answer.
-CON_404 = ("metrics", "seguimiento_", "solicitar_")
+CON_404 = ("metrics", "seguimiento_", "solicitar_", "rotulos_de_muestras")
 
 
 def nombres() -> set[str]:
@@ -228,6 +252,18 @@ def mundo(certificado, tmp_path):
     archivo = del_certificado("cert.xml", b"<x/>")
     adjunto = guardar_adjunto(abierto.expediente, archivo, None)
     evidencia = guardar_evidencia(archivo=archivo, muestra=analisis.muestra, actor=abierto.personas["recepcion"])
+    puesto, inspector = abierto.expediente.puesto, abierto.inspector
+    tanda = rotulos.imprimir_en_blanco(puesto=puesto, actor=inspector, cuantos=1)
+    pregunta = preguntas.preguntar(
+        muestra=analisis.muestra, actor=inspector, texto="¿Llegó fría?", vence_en=reloj.ahora() + timedelta(days=1)
+    )
+    with reloj.fijado(reloj.ahora() - timedelta(days=2)):
+        guardada = Muestra.objects.get(expediente=cerrado.expediente)
+        hoy = timezone.localdate(reloj.ahora())
+        guardar_contramuestra(muestra=guardada, actor=abierto.personas["recepcion"], lugar="Cámara 2", hasta=hoy)
+    acta = contramuestras.eliminar_varias(
+        muestras=[guardada], actor=abierto.personas["recepcion"], testigo="Otro", metodo="autoclave"
+    )
     enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
     borrador = borradores.crear("a@example.com")
     argumentos: dict[str, list[Any]] = {
@@ -239,6 +275,11 @@ def mundo(certificado, tmp_path):
         "muestra": [analisis.muestra.numero],
         "evidencia": [evidencia.pk],
         "motivo": [Motivo.objects.get(accion="revertir", codigo="contaminacion").pk],
+        "acta": [acta.numero],
+        "tanda": [tanda.pk],
+        "rotulo": [tanda.rotulos.get().codigo],
+        "despacho": [analisis.solicitud.despacho.numero],
+        "pregunta": [pregunta.pk],
         "analisis": [analisis.pk],
         "informe": [analisis.solicitud.informe.numero],
         "token": [enlaces.token(enlace)],

@@ -16,7 +16,7 @@ from expedientes.archivos import ArchivoNuevo
 from expedientes.lifecycle import PARTIDA, permite
 from expedientes.models import AgenteAduana, Dictamen, Documento, Estado, Evento, Expediente, Medida
 from expedientes.plazos import suspensiones
-from laboratorio import firmas, reversiones
+from laboratorio import contramuestras, firmas, reversiones
 from laboratorio import services as laboratorio
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from laboratorio.recorrido import Caso
@@ -415,11 +415,17 @@ def test_la_contramuestra_se_guarda_con_el_informe_fuera_y_se_elimina_con_acta(c
     caso = crear_caso("verificado")
     muestra, recepcion = Muestra.objects.get(), caso.personas["recepcion"]
     with pytest.raises(EstadoImpide, match="aún no sale"):
-        laboratorio.guardar_contramuestra(muestra=muestra, actor=recepcion, lugar="Cámara 2")
+        laboratorio.guardar_contramuestra(muestra=muestra, actor=recepcion, lugar="Cámara 2", hasta=date(2099, 1, 1))
     avanzar_hasta(caso, "resultado_emitido")
-    laboratorio.guardar_contramuestra(muestra=muestra, actor=recepcion, lugar="Cámara 2")
-    laboratorio.eliminar(muestra=muestra, actor=recepcion, acta="E-1")
+    hoy = timezone.localdate()
+    laboratorio.guardar_contramuestra(muestra=muestra, actor=recepcion, lugar="Cámara 2", hasta=hoy)
+    como = {"muestras": [muestra], "actor": recepcion, "testigo": "Otra persona", "metodo": "autoclave"}
+    with pytest.raises(EstadoImpide, match="se guarda hasta"):
+        contramuestras.eliminar_varias(**como)
+    with reloj.fijado(timezone.now() + timedelta(days=1)):
+        acta = contramuestras.eliminar_varias(**como)
     muestra.refresh_from_db()
+    assert (acta.numero[:3], muestra.acta) == ("AE-", acta)
     assert muestra.estado == EstadoMuestra.ELIMINADA
 
 
