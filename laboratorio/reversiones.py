@@ -299,7 +299,10 @@ def revertir_recepcion(
         muestra, Accion.REVERTIR_RECEPCION, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto,
         ocurrio_en=ocurrio_en,
         datos={"condicion": muestra.condicion, "cantidad_recibida": str(muestra.cantidad_recibida or "")},
-        cambios={"recibida_en": None, "condicion": "", "cantidad_recibida": None, "conservacion_al_llegar": "", "observaciones": ""},
+        cambios={
+            "recibida_en": None, "condicion": "", "cantidad_recibida": None, "conservacion_al_llegar": "",
+            "observaciones": "",
+        },
     )  # fmt: skip
     for analisis in muestra.analisis.filter(estado=EstadoAnalisis.ASIGNADO):
         avanzar(analisis, Accion.REINICIAR, tabla=ANALISIS, actor=None, cambios=SIN_ANALISTA)
