@@ -407,8 +407,9 @@ def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, 
             evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], de_laboratorio=False)
             or evento.objeto == "informe" and not informes[evento.objeto_id].publicado
         )  # fmt: skip
-        # A report on its way takes other steps when it is positive: none of them shows, nor what is cancelled by it.
-        callado = reservado and (evento.objeto == "informe" or evento.accion == "cancelar")
+        # A report on its way takes other steps when it is positive: none of them shows, nor what is cancelled by it,
+        # nor that somebody took a photograph.
+        callado = reservado and (evento.objeto == "informe" or evento.accion in ("cancelar", "adjuntar"))
         if (evento.objeto, evento.accion) in RUIDO or callado:
             continue
         sujeto = _sujeto(evento, partidas, {"muestra": muestras, "analisis": analisis, "informe": informes})

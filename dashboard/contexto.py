@@ -40,11 +40,13 @@ ENTRADAS = (
     ("Manifiestos", "despachos", {Rol.RECEPCION}, "sin_llegar"),
     ("Contramuestras", "contramuestras", {Rol.RECEPCION, Rol.DIRECTOR}, ""),
     ("Análisis", "analisis_bandeja", {Rol.ANALISTA}, "por_analizar"),
+    ("Hojas", "hojas", {Rol.ANALISTA}, ""),
     ("Verificación", "verificacion", {Rol.VERIFICADOR}, "por_verificar"),
     ("Firmas", "firmas", {Rol.DIRECTOR}, "por_firmar"),
     ("Reversiones", "reversiones", set(ROLES_DE_LABORATORIO), ""),
     ("Motivos", "motivos", {Rol.DIRECTOR}, ""),
     ("Preguntas", "preguntas", ROLES_DE_PUESTO | ROLES_DE_LABORATORIO, "por_contestar"),
+    ("Laboratorio", "laboratorio", {Rol.RECEPCION, Rol.DIRECTOR}, ""),
     ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )

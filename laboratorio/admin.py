@@ -11,7 +11,7 @@ from senasa.admin import CatalogoAdmin
 
 # Importing it adds the laboratory's acts to those that MotivoAdmin offers.
 from . import lifecycle  # noqa: F401
-from .models import Metodo, ReglaFirma, Requisito
+from .models import ControlEsperado, Metodo, ReglaFirma, Requisito
 
 
 @admin.register(Metodo)
@@ -20,6 +20,14 @@ class MetodoAdmin(CatalogoAdmin):
     list_filter = ["disciplina", "activo"]
     list_select_related = ["disciplina"]
     search_fields = ["nombre", "codigo", "norma"]
+
+
+@admin.register(ControlEsperado)
+class ControlEsperadoAdmin(CatalogoAdmin):
+    list_display = ["metodo", "tipo", "esperado", "activo"]
+    list_filter = ["tipo", "metodo__disciplina", "activo"]
+    list_select_related = ["metodo__disciplina"]
+    search_fields = ["metodo__nombre", "metodo__codigo", "esperado"]
 
 
 @admin.register(Requisito)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +32,7 @@ from .models import (
     Muestra,
     Reversion,
     Rotulo,
+    TipoDeControl,
     Valor,
 )
 from .motivos import ACTOS
@@ -252,6 +254,23 @@ class FormularioAsignar(forms.Form):
         self.fields["analista"].queryset = analistas()  # type: ignore[attr-defined]
 
 
+class FormularioPasarVarios(forms.Form):
+    """Several analyses to one analyst, or dealt out evenly among several."""
+
+    analisis = forms.ModelMultipleChoiceField(
+        queryset=Analisis.objects.none(), error_messages={"required": _("Marque al menos un análisis.")}
+    )
+    analistas = forms.ModelMultipleChoiceField(
+        queryset=Usuario.objects.none(), error_messages={"required": _("Elija a quién pasan.")}
+    )
+    texto = forms.CharField(label=_("Por qué"), max_length=300, required=False)
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["analisis"].queryset = Analisis.objects.visibles_para(usuario).en_cola()  # type: ignore[attr-defined]
+        self.fields["analistas"].queryset = analistas()  # type: ignore[attr-defined]
+
+
 class FormularioVerificarVarios(forms.Form):
     analisis = forms.ModelMultipleChoiceField(
         queryset=Analisis.objects.none(), error_messages={"required": _("Marque al menos un resultado.")}
@@ -294,6 +313,108 @@ class FormularioRegistrar(FormularioDeActo):
                 {"plaga": _("Nombró una plaga, pero el resultado no es positivo: corrija uno de los dos.")}
             )
         return datos
+
+
+# ── Worksheets ────────────────────────────────────────────────────────────────────────────────────
+
+FILAS_DE_UNA_HOJA = 40
+MAX_FILAS = 200
+
+
+class FormularioNuevaHoja(forms.Form):
+    """Which rows of the queue of a method go on a sheet."""
+
+    analisis = forms.ModelMultipleChoiceField(
+        queryset=Analisis.objects.none(), error_messages={"required": _("Marque al menos un análisis.")}
+    )
+
+    def __init__(self, *args: Any, cola: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["analisis"].queryset = cola  # type: ignore[attr-defined]
+
+
+class FormularioDeRenglon(forms.Form):
+    """One row of a sheet: a letter gives the value, and a positive is of the pest looked for unless told otherwise."""
+
+    valor = forms.ChoiceField(label=_("Resultado"), choices=[("", "—"), *Valor.choices], required=False)
+    plaga = forms.CharField(label=_("Plaga hallada"), max_length=160, required=False)
+    lectura = forms.CharField(label=_("Lectura"), max_length=160, required=False)
+    observaciones = forms.CharField(label=_("Nota"), max_length=2000, required=False)
+    visto = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, analisis: Analisis, plagas: Mapping[str, Plaga], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.analisis, self.plagas = analisis, plagas
+        for nombre, campo in self.fields.items():
+            if nombre != "visto":
+                campo.widget.attrs |= {"aria-label": f"{campo.label}, {analisis.muestra}", "autocomplete": "off"}
+        self.fields["plaga"].widget.attrs |= {"list": "plagas", "data-buscada": analisis.plaga.eppo, "maxlength": 160}
+
+    @property
+    def escrito(self) -> list[str]:
+        """What was typed in the row, in words, to be given back when the row can no longer take it."""
+        valor = dict(Valor.choices).get(self["valor"].value() or "", "")
+        otros = [self[nombre].value() or "" for nombre in ("plaga", "lectura", "observaciones")]
+        return [str(texto) for texto in (valor, *otros) if texto]
+
+    def clean_plaga(self) -> Plaga | None:
+        texto = self.cleaned_data["plaga"].strip()
+        plaga = self.plagas.get(texto.partition(" ")[0].upper()) or self.plagas.get(texto.lower())
+        if texto and plaga is None:
+            raise ValidationError(_("No hay una plaga «%(texto)s»: elija una de la lista."), params={"texto": texto})
+        return plaga
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        valor = datos.get("valor")
+        if not valor and self.escrito:
+            self.add_error("valor", _("Falta el resultado."))
+        elif datos.get("plaga") and valor in (Valor.NEGATIVO, Valor.INDETERMINADO):
+            self.add_error("plaga", _("Nombró una plaga, pero el resultado no es positivo: corrija uno de los dos."))
+        elif valor == Valor.POSITIVO and "plaga" not in self.errors:
+            datos["plaga"] = datos["plaga"] or self.analisis.plaga
+        return datos
+
+
+class FormularioDeControl(forms.Form):
+    """What a control of the run gave; a row that is left blank is not recorded yet.
+
+    With `tipo` among its initial values it is the row of that control; without, that of any other.
+    """
+
+    tipo = forms.ChoiceField(
+        label=_("Otro control"), choices=[("", _("Otro control…")), *TipoDeControl.choices], required=False
+    )
+    obtenido = forms.CharField(label=_("Qué dio"), max_length=120, required=False)
+    conforme = forms.ChoiceField(
+        label=_("Conforme"), choices=[("", "—"), ("si", _("Conforme")), ("no", _("No conforme"))], required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.nombre = dict(TipoDeControl.choices).get(self.initial.get("tipo", ""), "")
+        if self.nombre:
+            self.fields["tipo"].widget = forms.HiddenInput()
+        for campo in self.fields.values():
+            campo.widget.attrs |= {"aria-label": f"{campo.label}: {self.nombre}" if self.nombre else str(campo.label)}
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or self.cleaned_data
+        if datos.get("conforme") and not datos.get("obtenido"):
+            self.add_error("obtenido", _("Escriba qué dio el control."))
+        elif datos.get("obtenido") and not datos.get("conforme"):
+            self.add_error("conforme", _("Diga si es conforme."))
+        elif datos.get("conforme") and not datos.get("tipo"):
+            self.add_error("tipo", _("Elija qué control es."))
+        return datos
+
+
+class FormularioAdjuntar(FormularioDeActo):
+    ocurrio_en = None  # type: ignore[assignment]
+    texto = None  # type: ignore[assignment]
+    archivos = CampoArchivos(label=_("Fotos o documentos"))
+    # Which result was on the page: another one by now does not get the files of this one.
+    resultado = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class FormularioPerder(FormularioDeActo):

@@ -37,7 +37,9 @@ class Accion(models.TextChoices):
     REVERTIR_CONTRAMUESTRA = "revertir_contramuestra"
     ASIGNAR = "asignar"
     INICIAR = "iniciar"
+    PASAR = "pasar"
     REGISTRAR = "registrar"
+    ADJUNTAR = "adjuntar"
     VERIFICAR = "verificar"
     REPETIR = "repetir"
     REVERTIR = "revertir"
@@ -111,8 +113,12 @@ ANALISIS: Mapping[str, Transicion] = {
                           verbo=_("Asignar"), hecho=_("Análisis asignado")),
     A.INICIAR: Transicion(de={N.ASIGNADO}, a=N.EN_PROCESO, rol={Rol.ANALISTA},
                           verbo=_("Iniciar"), hecho=_("Análisis iniciado")),
+    A.PASAR: Transicion(de={N.ASIGNADO, N.EN_PROCESO}, a=None, rol={Rol.RECEPCION, Rol.ANALISTA, Rol.DIRECTOR},
+                        verbo=_("Pasar a otra persona"), hecho=_("Análisis pasado a otro analista")),
     A.REGISTRAR: Transicion(de={N.EN_PROCESO}, a=N.REGISTRADO, rol={Rol.ANALISTA},
                             verbo=_("Registrar resultado"), hecho=_("Resultado registrado")),
+    A.ADJUNTAR: Transicion(de={N.REGISTRADO, N.VERIFICADO}, a=None, rol={Rol.ANALISTA},
+                           verbo=_("Adjuntar"), hecho=_("Archivos del resultado agregados")),
     A.REPETIR: Transicion(de={N.EN_PROCESO}, a=None, rol={Rol.ANALISTA}, motivada=True,
                           verbo=_("Repetir"), hecho=_("Ensayo repetido")),
     A.VERIFICAR: Transicion(de={N.REGISTRADO}, a=None, rol={Rol.VERIFICADOR},

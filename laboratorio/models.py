@@ -121,6 +121,33 @@ class Requisito(models.Model):
         return f"{self.producto}: {self.plaga} · {self.metodo}"
 
 
+class TipoDeControl(models.TextChoices):
+    POSITIVO = "positivo", _("Control positivo")
+    NEGATIVO = "negativo", _("Control negativo")
+    BLANCO = "blanco", _("Blanco de reactivos")
+    EXTRACCION = "extraccion", _("Control de extracción")
+    REFERENCIA = "referencia", _("Material de referencia")
+
+
+class ControlEsperado(models.Model):
+    """A control that every run of a method carries, and what it has to give for the run to stand."""
+
+    metodo = models.ForeignKey(Metodo, models.PROTECT, related_name="controles", verbose_name=_("método"))
+    tipo = models.CharField(_("control"), max_length=12, choices=TipoDeControl)
+    esperado = models.CharField(_("qué debe dar"), max_length=120)
+    activo = models.BooleanField(_("activo"), default=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["metodo", "id"]
+        verbose_name = _("control del método")
+        verbose_name_plural = _("controles del método")
+        constraints = [models.UniqueConstraint(fields=["metodo", "tipo"], name="control_esperado_unico")]
+
+    def __str__(self) -> str:
+        return f"{self.metodo}: {self.get_tipo_display()}"
+
+
 class ReglaFirma(models.Model):
     """Under which rule a machine may sign. Versions are added, never edited; the last one rules."""
 
@@ -491,6 +518,77 @@ class Analisis(models.Model):
         return self.resultados.filter(vigente=True).first()
 
 
+class HojaDeTrabajo(models.Model):
+    """Samples worked through together by one method, with the controls of the run."""
+
+    numero = models.CharField(_("número"), max_length=20, unique=True)
+    metodo = models.ForeignKey(Metodo, models.PROTECT)
+    abierta_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="hojas_abiertas")
+    abierta_en = models.DateTimeField()
+    # Who works on it: each may record any of its rows.
+    analistas = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="hojas")
+    # What the method asked for the day it was opened, [tipo, esperado]: the catalogue may change, the run does not.
+    controles_pedidos = models.JSONField(default=list, blank=True)
+    # A failed control ends a run; what is read from then on belongs to the next one.
+    corrida = models.PositiveSmallIntegerField(_("corrida"), default=1)
+    cerrada_por = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="hojas_cerradas"
+    )
+    cerrada_en = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("hoja de trabajo")
+        verbose_name_plural = _("hojas de trabajo")
+
+    def __str__(self) -> str:
+        return self.numero
+
+
+class Renglon(models.Model):
+    """An analysis on a sheet; after a reversion it may stand on a later one, but on one open sheet only."""
+
+    hoja = models.ForeignKey(HojaDeTrabajo, models.PROTECT, related_name="renglones")
+    analisis = models.ForeignKey(Analisis, models.PROTECT, related_name="renglones")
+    orden = models.PositiveSmallIntegerField()
+    # False once its sheet is closed.
+    abierto = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["hoja", "orden"]
+        verbose_name = _("renglón")
+        verbose_name_plural = _("renglones")
+        constraints = [
+            models.UniqueConstraint(fields=["analisis"], condition=Q(abierto=True), name="renglon_en_una_hoja_abierta"),
+            models.UniqueConstraint(fields=["hoja", "analisis"], name="renglon_una_vez_por_hoja"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hoja} · {self.orden}"
+
+
+class Control(models.Model):
+    """What a control of a run gave. Never edited: one that failed is repeated, in the next run."""
+
+    hoja = models.ForeignKey(HojaDeTrabajo, models.PROTECT, related_name="controles")
+    corrida = models.PositiveSmallIntegerField(_("corrida"))
+    tipo = models.CharField(_("control"), max_length=12, choices=TipoDeControl)
+    esperado = models.CharField(_("qué debía dar"), max_length=120, blank=True)
+    obtenido = models.CharField(_("qué dio"), max_length=120)
+    conforme = models.BooleanField(_("conforme"))
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    ocurrio_en = models.DateTimeField()
+    repite = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="repeticiones")
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("control de la corrida")
+        verbose_name_plural = _("controles de la corrida")
+
+    def __str__(self) -> str:
+        return f"{self.hoja} · {self.get_tipo_display()}"
+
+
 class Resultado(models.Model):
     """What an analyst found. Never edited nor deleted: a reversion takes it out of force."""
 
@@ -501,6 +599,9 @@ class Resultado(models.Model):
     observaciones = models.TextField(_("observaciones"), blank=True)
     registrado_por = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     ocurrio_en = models.DateTimeField()
+    # The sheet it was read on and the run of that sheet: its controls answer for it.
+    hoja = models.ForeignKey("HojaDeTrabajo", models.PROTECT, null=True, blank=True, related_name="resultados")
+    corrida = models.PositiveSmallIntegerField(null=True, blank=True)
     vigente = models.BooleanField(default=True)
     sustituye = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="sustituido_por")
 

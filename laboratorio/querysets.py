@@ -54,7 +54,11 @@ class ConsultaAnalisis(ConsultaDeLaboratorio):
     def en_cola(self):
         """With all that a row says, each with its result in force in `vigentes`, most pressing first."""
         modelo = apps.get_model("laboratorio", "Resultado")
-        vigentes = modelo.objects.filter(vigente=True).select_related("plaga").prefetch_related("verificaciones")
+        vigentes = (
+            modelo.objects.filter(vigente=True)
+            .select_related("plaga", "hoja", "registrado_por", "sustituye__plaga", "sustituye__registrado_por")
+            .prefetch_related("verificaciones", "evidencias__adjunto")
+        )
         return (
             self.select_related(
                 "muestra__partida__producto",
@@ -74,7 +78,7 @@ class ConsultaAnalisis(ConsultaDeLaboratorio):
         historia = (
             apps.get_model("laboratorio", "Resultado")
             .objects.select_related("plaga", "registrado_por")
-            .prefetch_related("verificaciones__verificador", "reversion_set__autor")
+            .prefetch_related("verificaciones__verificador", "reversion_set__autor", "evidencias__adjunto")
         )
         return self.select_related("muestra", "metodo__disciplina", "plaga", "analista").prefetch_related(
             Prefetch("resultados", historia, to_attr="historia")

@@ -37,6 +37,7 @@ from .models import (
     EstadoInforme,
     EstadoMuestra,
     Evidencia,
+    HojaDeTrabajo,
     Informe,
     Metodo,
     Muestra,
@@ -47,6 +48,7 @@ from .models import (
     Valor,
     Verificacion,
 )
+from .verificacion import impedimentos
 
 registro = logging.getLogger(__name__)
 
@@ -466,6 +468,11 @@ def registrar(
         raise DatoInvalido({"plaga": _("Un resultado positivo dice qué plaga se halló.")})
     if valor not in Valor.values:
         raise DatoInvalido({"valor": _("Elija negativo, positivo o indeterminado.")})
+    # On a sheet the controls of its run answer for what was read, whatever page it was typed on.
+    hoja = HojaDeTrabajo.objects.select_for_update(of=["self"]).filter(
+        renglones__analisis=analisis, renglones__abierto=True
+    ).first()  # fmt: skip
+    corrida: dict[str, Any] = {"hoja": hoja.numero, "corrida": hoja.corrida} if hoja else {}
     evento = avanzar(
         analisis,
         Accion.REGISTRAR,
@@ -473,7 +480,7 @@ def registrar(
         actor=actor,
         ocurrio_en=ocurrio_en,
         texto=texto,
-        datos={"valor": valor, "plaga": plaga.eppo if plaga else "", "lectura": lectura},
+        datos={"valor": valor, "plaga": plaga.eppo if plaga else "", "lectura": lectura, **corrida},
     )
     return Resultado.objects.create(
         analisis=analisis,
@@ -483,6 +490,8 @@ def registrar(
         observaciones=observaciones,
         registrado_por=actor,
         ocurrio_en=evento.ocurrio_en,
+        hoja=hoja,
+        corrida=hoja.corrida if hoja else None,
         sustituye=analisis.resultados.order_by("-id").first(),
     )
 
@@ -520,9 +529,10 @@ def verificar(
         raise EstadoImpide(_("El análisis no tiene un resultado vigente."))
     if visto is not None and visto != resultado.pk:
         raise EstadoImpide(_("Mientras tanto se registró otro resultado: véalo antes de verificarlo."))
-    impedimento = impedimento_de_verificar(analisis, resultado, actor)
-    if impedimento:
-        raise RolImpide(impedimento)
+    if resultado.hoja_id:  # no control fails while its results are being verified
+        HojaDeTrabajo.objects.select_for_update().get(pk=resultado.hoja_id)
+    if impedimento := impedimentos([(analisis, resultado)], actor).get(analisis.pk):
+        raise impedimento
     Verificacion.objects.create(resultado=resultado, verificador=actor, ocurrio_en=evento.ocurrio_en)
     if resultado.verificaciones.count() >= analisis.metodo.verificaciones:
         avanzar(analisis, Accion.COMPLETAR, tabla=ANALISIS, actor=None, cambios={"verificado_en": evento.ocurrio_en})
@@ -537,15 +547,6 @@ def _completar_muestra(analisis: Analisis) -> None:
     quedan = muestra.analisis.exclude(estado__in=[EstadoAnalisis.VERIFICADO, EstadoAnalisis.CANCELADO])
     if not quedan.exists() and muestra.estado == EstadoMuestra.EN_ANALISIS:
         avanzar(muestra, Accion.COMPLETAR, tabla=MUESTRA, actor=None)
-
-
-def impedimento_de_verificar(analisis: Analisis, resultado: Resultado, actor: Usuario) -> str:
-    """Why `actor` may not verify this result, in words; "" when nothing keeps him from it."""
-    if actor.pk in (analisis.analista_id, resultado.registrado_por_id):
-        return str(_("Quien analizó no puede verificar su propio resultado."))
-    if any(verificacion.verificador_id == actor.pk for verificacion in resultado.verificaciones.all()):
-        return str(_("Usted ya verificó este resultado: la siguiente verificación es de otra persona."))
-    return ""
 
 
 def _exigir_su_analista(analisis: Analisis, actor: Usuario) -> None:

@@ -6,6 +6,7 @@ from . import (
     views,
     vistas_enmiendas,
     vistas_firmas,
+    vistas_hojas,
     vistas_muelle,
     vistas_preguntas,
     vistas_recepcion,
@@ -16,6 +17,7 @@ partida = "expedientes/<str:numero>/partidas/<int:orden>/"
 muestra = "laboratorio/muestras/<str:numero>/"
 analisis = "laboratorio/analisis/<int:pk>/"
 informe = "laboratorio/informes/<str:numero>/"
+hoja = "laboratorio/hojas/<str:numero>/"
 
 urlpatterns = [
     path(f"{partida}tomar-muestra/", views.partida_tomar_muestra, name="partida_tomar_muestra"),
@@ -81,6 +83,16 @@ urlpatterns = [
     path("laboratorio/motivos/<int:pk>/reponer/", vistas_reversiones.motivo_reponer, name="motivo_reponer"),
     path(f"{analisis}repetir/", views.analisis_repetir, name="analisis_repetir"),
     path(f"{analisis}cancelar/", views.analisis_cancelar, name="analisis_cancelar"),
+    path(f"{analisis}adjuntar/", vistas_hojas.analisis_adjuntar, name="analisis_adjuntar"),
+    path("laboratorio/hojas/", vistas_hojas.hojas, name="hojas"),
+    path("laboratorio/hojas/nueva/", vistas_hojas.hoja_nueva, name="hoja_nueva"),
+    path(hoja, vistas_hojas.hoja, name="hoja"),
+    path(f"{hoja}unirse/", vistas_hojas.hoja_unirse, name="hoja_unirse"),
+    path(f"{hoja}cerrar/", vistas_hojas.hoja_cerrar, name="hoja_cerrar"),
+    path(f"{hoja}controles/", vistas_hojas.hoja_controles, name="hoja_controles"),
+    path(f"{hoja}revertir/", vistas_hojas.hoja_revertir, name="hoja_revertir"),
+    path("laboratorio/", vistas_hojas.laboratorio, name="laboratorio"),
+    path("laboratorio/pasar/", vistas_hojas.pasar_varios, name="pasar_varios"),
     path("laboratorio/verificacion/", views.verificacion, name="verificacion"),
     path("laboratorio/verificacion/varios/", views.verificar_varios, name="verificar_varios"),
     path("laboratorio/firmas/", vistas_firmas.firmas, name="firmas"),

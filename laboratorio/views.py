@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -31,10 +31,11 @@ from senasa import escrito, reloj
 from senasa.models import ROLES_DE_LABORATORIO, Rol, Usuario
 from senasa.palabras import duracion
 from senasa.permisos import con_rol
-from senasa.transicion import ActoRechazado, EstadoImpide
+from senasa.transicion import EstadoImpide
 
 from . import contramuestras, despachos, preguntas, services
 from . import recepcion as puerta
+from .colas import filtrar
 from .forms import (
     FormularioAnularMuestra,
     FormularioAsignar,
@@ -62,13 +63,19 @@ from .models import (
     EstadoInforme,
     EstadoMuestra,
     Evidencia,
+    HojaDeTrabajo,
     Informe,
     Muestra,
     Pregunta,
+    Resultado,
     Valor,
 )
 from .querysets import publicado
+from .salidas import contar, salida, salidas_de
+from .verificacion import diferencias, impedimentos
 
+# Samples that the laboratory holds and can work on.
+EN_MANO = (EstadoMuestra.RECIBIDA, EstadoMuestra.EN_ANALISIS)
 # A queue longer than this is not read to its end anyway: the most pressing come first.
 LARGO = 200
 RECIENTES = 15
@@ -87,7 +94,7 @@ def con_semaforo(filas: QuerySet, partida: Callable[[Any], Partida]) -> list[Any
     return lista
 
 
-def _de_la_muestra(fila: Any) -> Partida:
+def de_la_muestra(fila: Any) -> Partida:
     return fila.muestra.partida
 
 
@@ -186,8 +193,8 @@ def recepcion(request: HttpRequest) -> HttpResponse:
         "muestras": con_semaforo(
             Muestra.objects.visibles_para(request.user).por_recibir(), lambda muestra: muestra.partida
         ),
-        "pendientes": con_semaforo(analisis.filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra),
-        "asignados": con_semaforo(analisis.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
+        "pendientes": con_semaforo(analisis.filter(estado=EstadoAnalisis.PENDIENTE), de_la_muestra),
+        "asignados": con_semaforo(analisis.filter(estado=EstadoAnalisis.ASIGNADO), de_la_muestra),
         "analistas": analistas(),
         "largo": LARGO,
         "despachos": despachos.en_camino(Despacho.objects.visibles_para(request.user))[:LARGO],
@@ -205,30 +212,15 @@ def asignar_varios(request: HttpRequest) -> HttpResponse:
         _decir_errores(request, form)
         return redirect("recepcion")
     analista = form.cleaned_data["analista"]
-    n = _cada_uno(
-        request,
+    salidas = salidas_de(
         form.cleaned_data["analisis"],
         lambda analisis: services.asignar(analisis=analisis, analista=analista, actor=request.user),
+        detalle=lambda analisis: f"{analisis.metodo.nombre} → {analista.firma_corta}",
     )
-    if n:
-        cuantos = _("1 análisis asignado") if n == 1 else _("%(n)s análisis asignados") % {"n": n}
-        messages.success(request, _("%(cuantos)s a %(quien)s.") % {"cuantos": cuantos, "quien": analista.firma_corta})
-    return redirect("recepcion")
-
-
-def _cada_uno(request: HttpRequest, analisis: Iterable[Analisis], hacer: Callable[[Analisis], Any]) -> int:
-    """Do an act on each, saying which were left out and why; how many were done."""
-    hechos, fuera = 0, []
-    for uno in analisis:
-        try:
-            hacer(uno)
-            hechos += 1
-        except ActoRechazado as error:
-            fuera.append(f"{uno.muestra}: {error.mensaje}")
-    if fuera:
-        quedaron = _("Quedó 1 fuera.") if len(fuera) == 1 else _("Quedaron %(n)s fuera.") % {"n": len(fuera)}
-        messages.warning(request, f"{quedaron} {' '.join(fuera[:5])}{' …' if len(fuera) > 5 else ''}")
-    return hechos
+    n = sum(not salida.por_que for salida in salidas)
+    cuantos = _("1 análisis asignado") if n == 1 else _("%(n)s análisis asignados") % {"n": n}
+    hecho = _("%(cuantos)s a %(quien)s.") % {"cuantos": cuantos, "quien": analista.firma_corta}
+    return contar(request, salidas, titulo=_("Asignación"), hecho=hecho, volver=reverse("recepcion"))
 
 
 def _decir_errores(request: HttpRequest, form: Any) -> None:
@@ -610,16 +602,21 @@ def evidencia(request: HttpRequest, pk: int) -> HttpResponse | FileResponse:
 @ver
 @con_rol(Rol.ANALISTA)
 def analisis_bandeja(request: HttpRequest) -> HttpResponse:
-    todos = Analisis.objects.visibles_para(request.user).en_cola()
-    mios = todos.filter(analista=request.user)
-    hechos = mios.filter(estado__in=[EstadoAnalisis.REGISTRADO, EstadoAnalisis.VERIFICADO])
+    suyos = Q(analista=request.user) | Q(estado=EstadoAnalisis.PENDIENTE, muestra__estado__in=EN_MANO)
+    por_hacer = Q(estado__in=[EstadoAnalisis.PENDIENTE, EstadoAnalisis.ASIGNADO, EstadoAnalisis.EN_PROCESO])
+    visibles = Analisis.objects.visibles_para(request.user)
+    filtrados, contadores = filtrar(request, visibles.filter(suyos, por_hacer))
+    todos = filtrados.en_cola()
+    hechos = visibles.en_cola().filter(
+        analista=request.user, estado__in=[EstadoAnalisis.REGISTRADO, EstadoAnalisis.VERIFICADO]
+    )
     contexto = {
-        "en_proceso": con_semaforo(mios.filter(estado=EstadoAnalisis.EN_PROCESO), _de_la_muestra),
-        "asignados": con_semaforo(mios.filter(estado=EstadoAnalisis.ASIGNADO), _de_la_muestra),
-        "por_tomar": con_semaforo(
-            todos.de_muestras_recibidas().filter(estado=EstadoAnalisis.PENDIENTE), _de_la_muestra
-        ),
-        "sin_firma": con_semaforo(hechos.exclude(publicado("solicitud__informe__")), _de_la_muestra),
+        "contadores": contadores,
+        "en_proceso": con_semaforo(todos.filter(estado=EstadoAnalisis.EN_PROCESO), de_la_muestra),
+        "asignados": con_semaforo(todos.filter(estado=EstadoAnalisis.ASIGNADO), de_la_muestra),
+        "por_tomar": con_semaforo(todos.filter(estado=EstadoAnalisis.PENDIENTE), de_la_muestra),
+        "sin_firma": con_semaforo(hechos.exclude(publicado("solicitud__informe__")), de_la_muestra),
+        "hojas": HojaDeTrabajo.objects.filter(analistas=request.user.pk, cerrada_en=None).select_related("metodo"),
         "largo": LARGO,
     }
     return render(request, "laboratorio/analisis.html", contexto)
@@ -678,35 +675,40 @@ def analisis_registrar(request: HttpRequest, pk: int) -> HttpResponse:
 # ── Verification ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _por_que_aparte(analisis: Any) -> str:
-    """Why a result is to be looked at by itself; "" for a plain negative."""
-    resultado = analisis.vigentes[0]
-    if resultado.valor != Valor.NEGATIVO:
-        return str(resultado)
-    if analisis.reversiones_hechas:
-        return _("ya fue revertido")
-    return _("con observaciones del analista") if resultado.observaciones else ""
+def _para_verificar(filas: list[Any], actor: Usuario) -> list[Any]:
+    """Those with a result in force, each with it (`actual`), why `actor` may not (`impedimento`) and `diferencias`."""
+    con_resultado = [fila for fila in filas if fila.vigentes]
+    impide = impedimentos([(fila, fila.vigentes[0]) for fila in con_resultado], actor)
+    distintas = diferencias(con_resultado)
+    for fila in con_resultado:
+        fila.actual = fila.vigentes[0]
+        fila.impedimento = impide[fila.pk].mensaje if fila.pk in impide else ""
+        fila.diferencias = distintas[fila.pk]
+    return con_resultado
 
 
 @ver
 @con_rol(Rol.VERIFICADOR)
 def verificacion(request: HttpRequest) -> HttpResponse:
-    registrados = Analisis.objects.visibles_para(request.user).en_cola().filter(estado=EstadoAnalisis.REGISTRADO)
-    aparte: list[Any] = []
-    negativos: list[Any] = []
-    ajenos: list[Any] = []
-    for analisis in con_semaforo(registrados, _de_la_muestra):
-        analisis.actual = next(iter(analisis.vigentes), None)
-        if analisis.actual is None:
-            continue
-        analisis.impedimento = services.impedimento_de_verificar(analisis, analisis.actual, request.user)
-        analisis.por_que = _por_que_aparte(analisis)
-        (ajenos if analisis.impedimento else aparte if analisis.por_que else negativos).append(analisis)
+    registrados = Analisis.objects.visibles_para(request.user).filter(estado=EstadoAnalisis.REGISTRADO)
+    vigentes = Resultado.objects.filter(vigente=True, analisis__estado=EstadoAnalisis.REGISTRADO)
+    hoja = request.GET.get("hoja", "")
+    if hoja:
+        registrados = registrados.filter(pk__in=vigentes.filter(hoja__numero=hoja).values("analisis"))
+    filtrados, contadores = filtrar(request, registrados)
+    filas = _para_verificar(con_semaforo(filtrados.en_cola(), de_la_muestra), request.user)
+    aparte = [fila for fila in filas if fila.diferencias and not fila.impedimento]
     informes = Informe.objects.visibles_para(request.user).en_cola().filter(estado=EstadoInforme.EN_GRACIA)
     contexto = {
+        "contadores": contadores,
+        "hoja": hoja,
+        "hojas": vigentes.exclude(hoja=None)
+        .order_by("hoja")
+        .values("hoja__numero", "hoja__metodo__nombre")
+        .annotate(n=Count("pk"))[:LARGO],
         "aparte": sorted(aparte, key=lambda analisis: analisis.actual.valor == Valor.NEGATIVO),
-        "negativos": negativos,
-        "ajenos": ajenos,
+        "negativos": [fila for fila in filas if not fila.diferencias and not fila.impedimento],
+        "ajenos": [fila for fila in filas if fila.impedimento],
         "informes": informes.order_by("firmar_desde")[:LARGO],
         "marcar_todos": request.GET.get("marcar") == "todos",
         "largo": LARGO,
@@ -717,8 +719,7 @@ def verificacion(request: HttpRequest) -> HttpResponse:
 @require_POST
 def analisis_verificar(request: HttpRequest, pk: int) -> HttpResponse:
     """`resultado-<pk>` says which result the verifier had before his eyes."""
-    visto = request.POST.get(f"resultado-{pk}", "")[:18]
-    hacer = partial(services.verificar, visto=int(visto) if visto.isdecimal() else None)
+    hacer = partial(services.verificar, visto=_vistos(request).get(pk))
     return acto_de_analisis(
         request, analisis_visible(request, pk), Accion.VERIFICAR, hacer, volver=reverse("verificacion")
     )
@@ -727,24 +728,52 @@ def analisis_verificar(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @con_rol(Rol.VERIFICADOR)
 def verificar_varios(request: HttpRequest) -> HttpResponse:
-    """Verify the marked results that are plainly negative; the others are left for a look of their own."""
+    """Verify the marked results that are plainly negative, and tell of every row of the page what became of it.
+
+    Each stands for the result that the verifier had before his eyes (`resultado-<pk>`): another one by now stays out.
+    """
     form = FormularioVerificarVarios(request.POST, usuario=request.user)
     if not form.is_valid():
         _decir_errores(request, form)
         return redirect("verificacion")
+    vistos = _vistos(request)
+    marcados = {analisis.pk for analisis in form.cleaned_data["analisis"]}
+    suyos = Analisis.objects.visibles_para(request.user).en_cola()
+    de_la_pagina = list(suyos.filter(pk__in=marcados | set(vistos)))
+    filas = {fila.pk: fila for fila in _para_verificar(de_la_pagina, request.user)}
 
     def verificar(analisis: Any) -> None:
-        aparte = _por_que_aparte(analisis) if analisis.vigentes else _("sin resultado vigente")
-        if aparte:
-            raise EstadoImpide(_("%(por_que)s, véalo por separado.") % {"por_que": aparte})
-        services.verificar(analisis=analisis, actor=request.user, visto=analisis.vigentes[0].pk)
+        if analisis.pk not in vistos:
+            raise EstadoImpide(_("No estaba en la página: véalo antes de verificarlo."))
+        if fila := filas.get(analisis.pk):
+            if fila.impedimento:
+                raise EstadoImpide(fila.impedimento)
+            if fila.actual.pk == vistos[analisis.pk] and fila.diferencias:
+                raise EstadoImpide(_aparte(fila))
+        services.verificar(analisis=analisis, actor=request.user, visto=vistos[analisis.pk])
 
-    n = _cada_uno(request, form.cleaned_data["analisis"], verificar)
-    if n:
-        messages.success(
-            request, _("1 resultado verificado.") if n == 1 else _("%(n)s resultados verificados.") % {"n": n}
-        )
-    return redirect("verificacion")
+    def detalle(analisis: Any) -> str:
+        return f"{analisis.metodo.nombre} · {analisis.vigentes[0] if analisis.vigentes else _('sin resultado')}"
+
+    salidas = salidas_de([uno for uno in de_la_pagina if uno.pk in marcados], verificar, detalle=detalle)
+    n = sum(not una.por_que for una in salidas)
+    salidas += [
+        salida(fila, detalle(fila), fila.impedimento or _aparte(fila))
+        for fila in filas.values()
+        if fila.pk not in marcados and (fila.impedimento or fila.diferencias)
+    ]
+    hecho = _("1 resultado verificado.") if n == 1 else _("%(n)s resultados verificados.") % {"n": n}
+    return contar(request, salidas, titulo=_("Verificación de varios"), hecho=hecho, volver=reverse("verificacion"))
+
+
+def _aparte(fila: Any) -> str:
+    return _("Véalo por separado: %(por_que)s.") % {"por_que": "; ".join(fila.diferencias)}
+
+
+def _vistos(request: HttpRequest) -> dict[int, int]:
+    """Of each row of the page, the result that it showed."""
+    pares = ((clave.removeprefix("resultado-"), valor[:18]) for clave, valor in request.POST.items())
+    return {int(pk): int(valor) for pk, valor in pares if pk[:18].isdecimal() and valor.isdecimal()}
 
 
 # ── Signature ─────────────────────────────────────────────────────────────────────────────────────

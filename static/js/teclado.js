@@ -1,7 +1,8 @@
-// Keys: "/" goes to the search; in a table.navegable the arrows walk the rows (Enter is the link's own). The mouse needs none of it.
+// Keys: "/" goes to the search; in a table.navegable the arrows walk the rows (Enter is the link's own) and "x" marks one. The mouse needs none of it.
 (() => {
   "use strict";
-  const escribiendo = (e) => e.target.closest("input, textarea, select, [contenteditable], dialog") || e.ctrlKey || e.metaKey || e.altKey;
+  const marca = (e) => e.target.matches("table.navegable input[type=checkbox]");
+  const escribiendo = (e) => (e.target.closest("input, textarea, select, [contenteditable], dialog") && !marca(e)) || e.ctrlKey || e.metaKey || e.altKey;
 
   const mover = (paso) => {
     const enlaces = [...document.querySelectorAll("table.navegable tbody tr")].map((fila) => fila.querySelector("a[href]")).filter(Boolean);
@@ -22,6 +23,8 @@
     if (e.key === "/") {
       const campo = document.getElementById("buscar-q");
       if (campo) { e.preventDefault(); campo.focus(); campo.select(); }
+    } else if (e.key === "x") {
+      document.activeElement.closest("table.navegable tr")?.querySelector("input[type=checkbox]")?.click();
     } else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
       if (mover(e.key === "ArrowDown" ? 1 : -1)) e.preventDefault();
     }

@@ -20,7 +20,7 @@ from django.db import IntegrityError, models, transaction
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from expedientes.models import Motivo, Pais, Plaga, Plazo, Producto
-from laboratorio.models import Metodo, ReglaFirma, Requisito
+from laboratorio.models import ControlEsperado, Metodo, ReglaFirma, Requisito
 from senasa.models import DiaNoLaborable, Disciplina, Puesto
 
 CARPETA = settings.BASE_DIR / "catalogos"
@@ -47,6 +47,7 @@ CATALOGOS = (
     Catalogo("motivos.csv", Motivo, ("accion", "codigo")),
     Catalogo("plazos.csv", Plazo, ("etapa", "puesto", "categoria", "perecible")),
     Catalogo("metodos.csv", Metodo, ("codigo",)),
+    Catalogo("controles.csv", ControlEsperado, ("metodo", "tipo")),
     Catalogo("requisitos.csv", Requisito, ("producto", "pais_origen", "plaga", "metodo")),
     Catalogo("reglas_firma.csv", ReglaFirma, ("version",)),
 )
