@@ -76,6 +76,9 @@ DESTINOS = (
     ("posentrada", 2, (5, 40)),
     ("desistido", 1, (1, 30)),
     ("anulado", 1, (1, 30)),
+    ("en_cola", 1, (0.1, 1)),
+    ("hoja_a_medias", 1, (0.01, 0.05)),
+    ("control_fallido", 1, (0.01, 0.1)),
 )
 # The ways that leave the chain: the step that they leave it after, and what happens then.
 APARTE: dict[str, tuple[str, list[str]]] = {
@@ -88,6 +91,12 @@ APARTE: dict[str, tuple[str, list[str]]] = {
     "desistido": ("recibido", ["desistir"]),
     "anulado": ("programado", ["anular"]),
     "posentrada": ("con_riv", ["ordenar_posentrada", "cerrar"]),
+    "en_cola": ("en_inspeccion", ["tomar_muchas", "enviar", "recibir"]),
+    "hoja_a_medias": ("en_inspeccion", ["tomar_muchas", "enviar", "recibir", "abrir_hoja", "anotar_la_mitad"]),
+    "control_fallido": (
+        "en_inspeccion",
+        ["tomar_muchas", "enviar", "recibir", "abrir_hoja", "anotar_todas", "fallar_control"],
+    ),
 }
 # Days that each step usually takes.
 DEMORA = {
@@ -97,6 +106,8 @@ DEMORA = {
     "dictaminado": (0.1, 4), "con_riv": (0.001, 0.002), "en_medida": (0.05, 1), "medida_cumplida": (3, 15),
     "cerrado": (0.05, 1), "observar": (0.05, 0.5), "responder": (1, 4), "no_presentada": (0.3, 1.5), "perder": (1, 3),
     "ordenar_posentrada": (0.01, 0.1), "cerrar": (0.05, 0.5),
+    "tomar_muchas": (0.02, 0.2), "enviar": (0.1, 1), "recibir": (0.2, 1), "abrir_hoja": (0.02, 0.3),
+    "anotar_la_mitad": (0.02, 0.1), "anotar_todas": (0.02, 0.1), "fallar_control": (0.01, 0.05),
 }  # fmt: skip
 
 

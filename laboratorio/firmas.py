@@ -28,6 +28,7 @@ from . import tasks
 from .informes import componer_informe
 from .lifecycle import INFORME, Accion, bloquear
 from .models import Analisis, EstadoAnalisis, EstadoInforme, Informe, ReglaFirma, Resultado, Valor
+from .verificacion import controles_conformes
 
 registro = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def condiciones_de_firma_automatica(informe: Informe, regla: ReglaFirma | None) 
         ("Todos los análisis pedidos están verificados", suyos.exists() and not sin_verificar),
         ("Todos los resultados son negativos", not vigentes.exclude(valor=Valor.NEGATIVO).exists()),
         ("Ningún resultado fue nunca positivo ni indeterminado", not resultados.exclude(valor=Valor.NEGATIVO).exists()),
+        ("Los controles de cada corrida son conformes", controles_conformes(vigentes)),
         (CERTIFICADO_SIRVE, certificado_sirve),
         ("La regla de firma automática está activa", bool(regla and regla.activa)),
         ("Es la primera versión del informe", informe.version == 1),

@@ -16,9 +16,20 @@ from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from . import firmas, reversiones
+from . import firmas, hojas, reversiones
 from . import services as laboratorio
-from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, Valor
+from .models import (
+    Analisis,
+    EstadoAnalisis,
+    EstadoInforme,
+    EstadoMuestra,
+    HojaDeTrabajo,
+    Informe,
+    Muestra,
+    Renglon,
+    TipoDeControl,
+    Valor,
+)
 
 
 @dataclass
@@ -74,7 +85,7 @@ def tomar_muestra(caso: Caso) -> None:
         laboratorio.tomar_muestra(
             partida=partida,
             actor=caso.inspector,
-            precinto=str(caso.azar.randint(70000, 99999)),
+            precinto=str(caso.azar.randint(700000, 999999)),
             conservacion=Muestra.Conservacion.REFRIGERADA
             if partida.producto.perecible
             else Muestra.Conservacion.AMBIENTE,
@@ -284,6 +295,56 @@ def ordenar_posentrada(caso: Caso) -> None:
             vence_en=(reloj.ahora() + timedelta(days=180)).date(),
             indicaciones="Mantener las plantas en el lugar autorizado, a disposición del inspector.",
         )
+
+
+def tomar_muchas(caso: Caso) -> None:
+    """Fifteen samples of each line: a lot that fills a sheet."""
+    for _vez in range(15):
+        tomar_muestra(caso)
+
+
+def abrir_hoja(caso: Caso) -> None:
+    """Its analyst puts the analyses of one method on a worksheet."""
+    por_hacer = caso.por_hacer(EstadoAnalisis.PENDIENTE)
+    metodo = por_hacer[0].metodo
+    hojas.abrir_hoja(
+        metodo=metodo,
+        analisis=[uno for uno in por_hacer if uno.metodo_id == metodo.pk],
+        actor=caso.personas["analista"],
+    )
+
+
+def anotar_la_mitad(caso: Caso) -> None:
+    renglones = list(_su_hoja(caso).renglones.select_related("analisis"))
+    _anotar(caso, renglones[: len(renglones) // 2])
+
+
+def anotar_todas(caso: Caso) -> None:
+    _anotar(caso, list(_su_hoja(caso).renglones.select_related("analisis")))
+
+
+def _anotar(caso: Caso, renglones: list[Renglon]) -> None:
+    for renglon in renglones:
+        laboratorio.registrar(
+            analisis=renglon.analisis, actor=caso.personas["analista"], valor=Valor.NEGATIVO, lectura="0 individuos"
+        )
+
+
+def fallar_control(caso: Caso) -> None:
+    """The positive control gives nothing: what was read in the run does not count."""
+    hoja = _su_hoja(caso)
+    hojas.anotar_control(
+        hoja=hoja,
+        actor=caso.personas["analista"],
+        tipo=TipoDeControl.POSITIVO,
+        obtenido="No se detectó",
+        conforme=False,
+        corrida=hoja.corrida,
+    )
+
+
+def _su_hoja(caso: Caso) -> HojaDeTrabajo:
+    return HojaDeTrabajo.objects.filter(renglones__analisis__expediente=caso.expediente).latest("pk")
 
 
 def _motivo(caso: Caso, accion: str) -> str:

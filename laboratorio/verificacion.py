@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
 from expedientes.models import Evento
@@ -75,6 +75,13 @@ def corridas_de(hojas: Iterable[HojaDeTrabajo]) -> dict[tuple[int, int], Corrida
                 fallidos=[control for control in suyos if not control.conforme],
             )
     return corridas
+
+
+def controles_conformes(resultados: QuerySet[Resultado]) -> bool:
+    """Whether no control failed, nor is missing, in the runs that these results were read in."""
+    con_hoja = list(resultados.exclude(hoja=None).select_related("hoja"))
+    corridas = corridas_de(resultado.hoja for resultado in con_hoja if resultado.hoja)
+    return not any(corridas[resultado.hoja_id or 0, resultado.corrida or 0].impedimento for resultado in con_hoja)
 
 
 # ── Who may verify ────────────────────────────────────────────────────────────────────────────────

@@ -121,7 +121,8 @@ def hoja_nueva(request: HttpRequest) -> HttpResponse:
         form = FormularioNuevaHoja(cola=cola)
     cuantas = _cuantas(request)
     filas = con_semaforo(cola[:cuantas], de_la_muestra)
-    marcadas = set(request.POST.getlist("analisis")) if form.is_bound else {str(fila.pk) for fila in filas}
+    enviadas = set(request.POST.getlist("analisis"))
+    marcadas = {fila.pk for fila in filas if not form.is_bound or str(fila.pk) in enviadas}
     contexto = {
         "metodo": metodo,
         "form": form,

@@ -9,6 +9,7 @@ from django.core.management import call_command
 
 from expedientes import services as casos
 from expedientes.models import AgenteAduana, Dictamen, Expediente, Importador, Pais, Producto
+from laboratorio import recorrido
 from laboratorio.demo import crear_personas
 from laboratorio.recorrido import PASOS, Caso
 from senasa import reloj
@@ -84,6 +85,16 @@ def crear_caso(
         decision = Dictamen.Decision.INGRESO if valor == "negativo" else Dictamen.Decision.RECHAZO
     caso = Caso(expediente=expediente, personas=gente, azar=Random(7), valor=valor, decision=decision)
     return avanzar_hasta(caso, hasta, desde=momento)
+
+
+def crear_cola(cuantas: int, *, producto: str = "uva-fresca", origen: str = "CL") -> Caso:
+    """A case whose line sent `cuantas` samples, received and waiting for an analyst."""
+    caso = crear_caso("en_inspeccion", producto=producto, origen=origen)
+    for _vez in range(cuantas):
+        recorrido.tomar_muestra(caso)
+    recorrido.enviar(caso)
+    recorrido.recibir(caso)
+    return caso
 
 
 def avanzar_hasta(caso: Caso, hasta: str, *, desde: Any = None) -> Caso:

@@ -79,8 +79,11 @@ ESPERADO = {
     "analisis": {
         "asignar": ({"pendiente", "asignado"}, "asignado", {"recepcion", "analista"}),
         "iniciar": ({"asignado"}, "en_proceso", {"analista"}),
+        # Work that changes hands: an absence is covered without losing what was begun (issue 4, queues).
+        "pasar": ({"asignado", "en_proceso"}, "=", {"recepcion", "analista", "director"}),
         "repetir": ({"en_proceso"}, "=", {"analista"}),
         "registrar": ({"en_proceso"}, "registrado", {"analista"}),
+        "adjuntar": ({"registrado", "verificado"}, "=", {"analista"}),
         "verificar": ({"registrado"}, "=", {"verificador"}),
         "completar": ({"registrado"}, "verificado", {"sistema"}),
         "revertir": ({"registrado", "verificado"}, "en_proceso", {"analista", "verificador"}),

@@ -22,20 +22,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from expedientes import incidencias
 from expedientes import services as casos
+from expedientes.archivos import del_certificado
 from expedientes.bitacora import fallas
 from expedientes.models import ORDEN_DE_PARTIDAS, TERMINADOS, Dictamen, Documento, Estado, Evento, Medida, Partida
 from expedientes.plazos import suspensiones
-from laboratorio import contramuestras, enmiendas, firmas, recepcion, reversiones, rotulos
+from laboratorio import contramuestras, enmiendas, firmas, hojas, recepcion, reversiones, rotulos
 from laboratorio import services as laboratorio
 from laboratorio.models import (
     Analisis,
+    Control,
     EstadoAnalisis,
     EstadoInforme,
     EstadoMuestra,
+    HojaDeTrabajo,
     Informe,
     Muestra,
     Resultado,
     Reversion,
+    TipoDeControl,
 )
 from laboratorio.recorrido import Caso
 from notificaciones.models import Notificacion
@@ -77,6 +81,8 @@ CON_GUARDA = {
     ("analisis", "revertir"),  # before the signature, its analyst or a verifier
     ("analisis", "cancelar"),  # never what is not negative
     ("analisis", "repetir"),  # its own analyst
+    ("analisis", "pasar"),  # an analyst his own, and not to whom has it
+    ("analisis", "adjuntar"),  # its own analyst, before the signature
     ("muestra", "guardar_contramuestra"),  # once its report is out
     ("muestra", "revertir_recepcion"),  # while nothing of it was begun
     ("muestra", "revertir_analisis"),  # before the signature; an analyst, his own
@@ -395,6 +401,46 @@ class Vidas(RuleBasedStateMachine):
     def hacer_repetir(self, analisis: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.repetir(analisis=analisis, actor=actor, motivo=MOTIVO["repetir"], texto="x")
 
+    def hacer_pasar(self, analisis: Any, actor: Any, suerte: Random) -> None:
+        analista = self.gente[suerte.choice(["analista", "analista2"])]
+        hojas.pasar(analisis=analisis, analista=analista, actor=actor)
+
+    def hacer_adjuntar(self, analisis: Any, actor: Any, _suerte: Random) -> None:
+        resultado = analisis.resultado
+        hojas.adjuntar(
+            analisis=analisis, actor=actor, archivos=[del_certificado("gel.xml", b"<gel/>")],
+            resultado=resultado.pk if resultado else 0,
+        )  # fmt: skip
+
+    @rule(azar=st.integers(0, 2**32 - 1))
+    def llevar_hoja(self, azar: int) -> None:
+        """What is done around a worksheet: nothing of it may let a result of a failed run be verified."""
+        suerte = Random(azar)
+        analista = self.gente[suerte.choice(["analista", "analista2"])]
+        suyos = self.objetos("analisis")
+        if not suyos:
+            return
+        self.ahora += timedelta(minutes=suerte.randint(5, 60))
+        abiertas = list(HojaDeTrabajo.objects.filter(cerrada_en=None).order_by("pk"))
+        with reloj.fijado(self.ahora):
+            if not abiertas or suerte.random() < 0.2:
+                hojas.abrir_hoja(metodo=suerte.choice(suyos).metodo, analisis=suyos, actor=analista)
+                return
+            hoja = suerte.choice(abiertas)
+            try:
+                with transaction.atomic():
+                    if suerte.random() < 0.2:
+                        hojas.cerrar_hoja(hoja=hoja, actor=analista)
+                    elif suerte.random() < 0.2:
+                        hojas.unirse(hoja=hoja, actor=analista)
+                    else:
+                        hojas.anotar_control(
+                            hoja=hoja, actor=analista, tipo=suerte.choice(TipoDeControl.values), obtenido="x",
+                            conforme=suerte.random() < 0.8, corrida=hoja.corrida,
+                        )  # fmt: skip
+            except (ActoRechazado, DatoInvalido):
+                pass
+
     def hacer_guardar_contramuestra(self, muestra: Any, actor: Any, _suerte: Random) -> None:
         hoy = timezone.localdate(reloj.ahora())
         laboratorio.guardar_contramuestra(muestra=muestra, actor=actor, lugar="Cámara 2", hasta=hoy)
@@ -570,10 +616,18 @@ class Vidas(RuleBasedStateMachine):
                 quienes = set(resultado.verificaciones.values_list("verificador", flat=True))
                 assert len(quienes) >= resultado.analisis.metodo.verificaciones
                 assert resultado.registrado_por_id not in quienes
+                assert not quienes & self.iniciaron(resultado.analisis_id)
             alguna_vez = set(Resultado.objects.filter(analisis__in=suyos).values_list("valor", flat=True))
             if documento.firma == Documento.Firma.AUTOMATICA:
                 assert alguna_vez == {"negativo"}
                 assert set(suyos.values_list("estado", flat=True)) == {EstadoAnalisis.VERIFICADO}
+                fallidos = Control.objects.filter(conforme=False, ocurrio_en__lt=documento.emitido_en)
+                corridas = set(fallidos.values_list("hoja", "corrida"))
+                assert not corridas & set(vigentes.values_list("hoja", "corrida"))
+
+    def iniciaron(self, analisis: int) -> set[int]:
+        eventos = Evento.objects.filter(objeto="analisis", objeto_id=analisis, accion__in=["iniciar", "registrar"])
+        return set(eventos.values_list("actor", flat=True))
 
     @invariant()
     def la_maquina_firmo_solo_lo_que_podia(self) -> None:
@@ -594,7 +648,7 @@ class Vidas(RuleBasedStateMachine):
                 hallado = [uno.datos["valor"] for uno in vida if uno.accion == "registrar"]
                 assert set(hallado) == {"negativo"}, (documento, analisis, hallado)
                 ultimo = max(i for i, uno in enumerate(vida) if uno.accion == "registrar")
-                despues = [uno.accion for uno in vida[ultimo + 1 :]]
+                despues = [uno.accion for uno in vida[ultimo + 1 :] if uno.accion != "adjuntar"]
                 assert despues == ["verificar"] * analisis.metodo.verificaciones + ["completar"], (documento, despues)
                 quienes = {uno.actor_id for uno in vida[ultimo:] if uno.actor_id}
                 assert len(quienes) == analisis.metodo.verificaciones + 1, (documento, quienes)

@@ -20,6 +20,7 @@ from expedientes.models import Evento, Expediente, Motivo
 from expedientes.services import guardar_adjunto
 from laboratorio import contramuestras, preguntas, rotulos
 from laboratorio.demo import CLAVE
+from laboratorio.hojas import abrir_hoja
 from laboratorio.models import Analisis, Muestra
 from laboratorio.services import guardar_contramuestra, guardar_evidencia
 from notificaciones import enlaces
@@ -47,6 +48,7 @@ class Fila:
     get: set[str]
     post: set[str] = field(default_factory=set)
     args: str = ""
+    consulta: str = ""  # what the address asks for besides, by its name in the world
 
 
 ACTO = Fila({"inspector"}, {"inspector"}, "linea")
@@ -138,6 +140,16 @@ MATRIZ = {
     "analisis_registrar": Fila({"analista"}, {"analista"}, "analisis"),
     "analisis_revertir": Fila({"analista", "verificador"}, {"analista", "verificador"}, "analisis"),
     "analisis_repetir": Fila({"analista"}, {"analista"}, "analisis"),
+    "analisis_adjuntar": Fila({"analista"}, {"analista"}, "analisis"),
+    "hojas": Fila({"analista", "verificador", "director"}),
+    "hoja_nueva": Fila({"analista"}, {"analista"}, consulta="metodo"),
+    "hoja": Fila({"analista", "verificador", "director"}, {"analista"}, "hoja"),
+    "hoja_unirse": Fila(NADIE, {"analista"}, "hoja"),
+    "hoja_cerrar": Fila(NADIE, {"analista"}, "hoja"),
+    "hoja_controles": Fila(NADIE, {"analista"}, "hoja"),
+    "hoja_revertir": Fila({"analista"}, {"analista"}, "hoja"),
+    "laboratorio": Fila(LABORATORIO),
+    "pasar_varios": Fila(NADIE, {"recepcion", "analista", "director"}),
     "analisis_cancelar": Fila({"director"}, {"director"}, "analisis"),
     "analisis_verificar": Fila(NADIE, {"verificador"}, "analisis"),
     "verificacion": Fila({"verificador"}),
@@ -264,9 +276,11 @@ def mundo(certificado, tmp_path):
     acta = contramuestras.eliminar_varias(
         muestras=[guardada], actor=abierto.personas["recepcion"], testigo="Otro", metodo="autoclave"
     )
+    en_hoja = crear_caso("recibido", importador=crear_importador(1))
+    hoja = abrir_hoja(metodo=analisis.metodo, analisis=en_hoja.analisis, actor=abierto.personas["analista"]).hoja
     enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
     borrador = borradores.crear("a@example.com")
-    argumentos: dict[str, list[Any]] = {
+    argumentos: dict[str, Any] = {
         "": [],
         "caso": [abierto.expediente.numero],
         "linea": [abierto.expediente.numero, 1],
@@ -282,6 +296,8 @@ def mundo(certificado, tmp_path):
         "pregunta": [pregunta.pk],
         "analisis": [analisis.pk],
         "informe": [analisis.solicitud.informe.numero],
+        "hoja": [hoja.numero],
+        "metodo": {"metodo": analisis.metodo.codigo},
         "token": [enlaces.token(enlace)],
         "borrador": [borrador.envio],
         "borrador_y_paso": [borrador.envio, "quien"],
@@ -303,7 +319,7 @@ def test_every_url_every_method(mundo, quien):
     navegador = cliente(quien)
     errores = []
     for nombre, fila in MATRIZ.items():
-        url = reverse(nombre, args=mundo[fila.args])
+        url = reverse(nombre, args=mundo[fila.args], query=mundo.get(fila.consulta))
         publica = "anonimo" in fila.get | fila.post
         for metodo in ("get", "post", "put", "patch", "delete"):
             quienes = {"get": fila.get, "post": fila.post}.get(metodo, NADIE)

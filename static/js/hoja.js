@@ -69,7 +69,9 @@
     const columna = campos(fila).indexOf(campo);
     const todas = filas();
     const destino = todas[todas.indexOf(fila) + paso];
-    (destino ? campos(destino)[columna] : paso > 0 ? form.querySelector("[name=guardar]") : campo).focus();
+    // An empty row is begun by its value; in one that has it, the same column.
+    if (destino) campos(destino)[valor(destino).value ? columna : 0].focus();
+    else if (paso > 0) form.querySelector("[name=guardar]").focus();
   };
 
   cuerpo.addEventListener("keydown", (e) => {
@@ -107,5 +109,6 @@
       guardar(filas().filter(lleno));
     }
   });
+  filas().find((fila) => !valor(fila).value)?.querySelector("select").focus();
   filas().forEach((fila) => { if (lleno(fila) && !fila.classList.contains("con-error")) decir(fila, "sin guardar"); });
 })();

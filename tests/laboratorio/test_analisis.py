@@ -170,15 +170,18 @@ def test_verificar_a_result_changed_meanwhile_is_refused(entrar, gente):
 
 
 def test_bulk_takes_plain_negatives_and_says_why_not_the_rest(entrar):
-    limpio = crear_caso("con_resultado", producto="semilla-de-tomate", origen="NL")
+    limpio = crear_caso("con_resultado", producto="arroz-integral", origen="US")
     sucio = crear_caso("con_resultado", valor="positivo")
     pks = [a.pk for caso in (limpio, sucio) for a in caso.analisis]
     positivo = Analisis.objects.get(resultados__valor="positivo")
     pagina = entrar("verificador").get(reverse("verificacion"), {"marcar": "todos"})
     assert [a.pk for a in pagina.context["aparte"]] == [positivo.pk]
     assert pagina.content.decode().count(" checked") == len(pks) - 1
-    respuesta = entrar("verificador").post(reverse("verificar_varios"), {"analisis": pks}, follow=True)
-    assert f"{positivo.muestra}: Positivo, véalo por separado." in respuesta.content.decode()
+    vistos = {f"resultado-{a.pk}": a.resultado.pk for caso in (limpio, sucio) for a in caso.analisis}
+    respuesta = entrar("verificador").post(reverse("verificar_varios"), {"analisis": pks, **vistos})
+    assert [(s.que, s.por_que) for s in respuesta.context["fuera"]] == [
+        (positivo.muestra.numero, "Véalo por separado: Positivo; sin lectura.")
+    ]
     assert [a.pk for a in Analisis.objects.exclude(estado=EstadoAnalisis.VERIFICADO)] == [positivo.pk]
 
 

@@ -87,7 +87,8 @@ def test_asignar_varios_says_which_were_left_out(entrar, gente):
     uno.save()
     datos = {"analisis": [a.pk for a in caso.analisis], "analista": gente["analista"].pk}
     texto = entrar("recepcion").post(reverse("asignar_varios"), datos, follow=True).content.decode()
-    assert "Quedó 1 fuera." in texto
+    assert "Quedó 1 fuera." in " ".join(texto.split())
+    assert str(uno.muestra) in texto
     assert Analisis.objects.filter(estado=EstadoAnalisis.ASIGNADO).count() == len(caso.analisis) - 1
 
 
