@@ -533,6 +533,12 @@ def laboratorio(request: HttpRequest) -> HttpResponse:
     filtrados = _filtrados(request, en_mesa)
     filas, contadores = filtrar(request, filtrados)
     reparte = request.user.tiene(Rol.RECEPCION, Rol.DIRECTOR)
+    lista = con_semaforo(filas.en_cola(), de_la_muestra)
+    for fila in lista:
+        suyo = reparte or fila.analista_id == request.user.pk
+        fila.se_pasa = fila.estado in ANALISIS[Accion.PASAR].de and suyo
+        # What nobody has is assigned, by reception.
+        fila.se_pasa |= fila.estado == EstadoAnalisis.PENDIENTE and request.user.tiene(Rol.RECEPCION)
     contexto = {
         "disciplinas": _existencias(en_mesa, "metodo__disciplina__nombre", "metodo__disciplina__codigo"),
         "por_analista": _existencias(
@@ -544,7 +550,7 @@ def laboratorio(request: HttpRequest) -> HttpResponse:
         )
         if reparte
         else [],
-        "filas": con_semaforo(filas.en_cola(), de_la_muestra),
+        "filas": lista,
         "contadores": contadores,
         "analistas": list(analistas()),
         "elegido": request.GET.get("analista", ""),
