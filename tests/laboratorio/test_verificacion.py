@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from laboratorio import hojas, services, verificacion
+from laboratorio import hojas, reversiones, services, verificacion
 from laboratorio.models import Analisis, Metodo, Verificacion
 from laboratorio.recorrido import Caso
 from tests.builders import crear_cola
@@ -73,7 +73,7 @@ def test_a_missing_reading_is_told_where_others_have_one() -> None:
     caso = crear_cola(2)
     uno, dos = caso.analisis
     registrar(caso, ["negativo", "negativo"])
-    services.revertir(analisis=uno, actor=caso.personas["analista"], motivo="dato-errado", texto="x")
+    reversiones.revertir(analisis=uno, actor=caso.personas["analista"], motivo="dato-errado", texto="x")
     services.registrar(analisis=uno, actor=caso.personas["analista"], valor="negativo", lectura="0 larvas")
     assert diferencias(caso) == [["ya fue revertido"], ["sin lectura, y otras de su hoja la tienen"]]
     assert dos.pk
@@ -82,7 +82,7 @@ def test_a_missing_reading_is_told_where_others_have_one() -> None:
 def test_old_and_new_stand_side_by_side(entrar: Callable[[str], Client]) -> None:
     caso = crear_cola(1)
     (uno,) = registrar(caso, ["positivo"], lectura="3 larvas")
-    services.revertir(analisis=uno, actor=caso.personas["analista"], motivo="dato-errado", texto="x")
+    reversiones.revertir(analisis=uno, actor=caso.personas["analista"], motivo="dato-errado", texto="x")
     services.registrar(analisis=uno, actor=caso.personas["analista"], valor="negativo")
     assert diferencias(caso) == [["antes dio otro resultado: Positivo"]]
     html = " ".join(entrar("verificador").get(reverse("verificacion")).content.decode().split())
@@ -105,7 +105,7 @@ def test_bulk_tells_of_every_row_it_leaves_out(entrar: Callable[[str], Client]) 
     ana = caso.personas["analista"]
 
     def de_nuevo(uno: Analisis, valor: str, **dicho: str) -> None:
-        services.revertir(analisis=uno, actor=ana, motivo="dato-errado", texto="x")
+        reversiones.revertir(analisis=uno, actor=ana, motivo="dato-errado", texto="x")
         services.registrar(analisis=uno, actor=ana, valor=valor, **dicho)
 
     for uno in analisis[:7]:
@@ -127,7 +127,7 @@ def test_bulk_stands_for_what_the_verifier_saw(entrar: Callable[[str], Client]) 
     uno, dos, tres = registrar(caso, ["negativo"] * 3)
     ana = caso.personas["analista"]
     vistos = {f"resultado-{a.pk}": a.resultado.pk for a in (uno, dos)}
-    services.revertir(analisis=dos, actor=ana, motivo="dato-errado", texto="x")
+    reversiones.revertir(analisis=dos, actor=ana, motivo="dato-errado", texto="x")
     services.registrar(analisis=dos, actor=ana, valor="positivo", plaga=dos.plaga)
     assert varios(entrar("verificador"), [uno, dos, tres], vistos) == {
         # Its neighbour turned positive meanwhile.
