@@ -21,6 +21,7 @@ from django.utils import timezone
 from expedientes.firma import CertificadoInutil, cargar_certificado
 from expedientes.models import Dictamen, Expediente
 from expedientes.plazos import Semaforo
+from laboratorio.certificados import propios_por_vencer
 from laboratorio.models import EstadoInforme, Informe
 from notificaciones.models import Notificacion
 from senasa import salud
@@ -30,7 +31,13 @@ from senasa.palabras import duracion
 
 from . import palabras
 
-EN_CAMINO = [EstadoInforme.EN_GRACIA, EstadoInforme.POR_FIRMAR, EstadoInforme.FIRMANDO, EstadoInforme.FIRMA_FALLIDA]
+EN_CAMINO = [
+    EstadoInforme.EN_GRACIA,
+    EstadoInforme.POR_FIRMAR,
+    EstadoInforme.FIRMANDO,
+    EstadoInforme.FIRMANDO_FUERA,
+    EstadoInforme.FIRMA_FALLIDA,
+]
 # A mail that failed longer ago was seen, or will not be.
 RECIENTE = timedelta(days=7)
 LISTA = 20
@@ -59,6 +66,7 @@ class Medidas:
     certificado_dias: int | None
     certificado_falla: str
     certificado_de_demostracion: bool
+    propios_por_vencer: list[tuple[str, int]]
     base: int
     discos: list[Disco]
 
@@ -91,6 +99,7 @@ def medir() -> Medidas:
         certificado_dias=dias,
         certificado_falla=falla,
         certificado_de_demostracion=de_demostracion,
+        propios_por_vencer=[(uno.nombre, uno.dias) for uno in propios_por_vencer()],
         base=_octetos_de_la_base(),
         discos=discos(),
     )
@@ -171,7 +180,7 @@ def controles(m: Medidas) -> dict[str, list[Control]]:
     return {
         "Trabajo de fondo": [_beat(m), _worker(m), _cola(m)],
         "Lo que se debe": [_avisos(m), _avisos_fallidos(m), _informes(m), _rivs(m)],
-        "Certificado y datos": [_firma(m), _respaldo(m), *map(_disco, m.discos), _base(m), _migraciones()],
+        "Certificado y datos": [_firma(m), _propios(m), _respaldo(m), *map(_disco, m.discos), _base(m), _migraciones()],
     }
 
 
@@ -266,7 +275,7 @@ def _informes(m: Medidas) -> Control:
             "Firma de informes",
             MAL,
             f"{fallidas} con firma fallida",
-            "Lea la causa y arréglela: se reintenta solo cada minuto.",
+            "La causa la dice la cola de firmas del laboratorio: arreglada, sale solo en un minuto.",
             "#firmas",
         )
     return Control(
@@ -302,6 +311,18 @@ def _firma(m: Medidas) -> Control:
         luz,
         como,
         "Pida ya el nuevo certificado y póngalo en FIRMA_P12 antes de que este venza." if luz != BIEN else "",
+    )
+
+
+def _propios(m: Medidas) -> Control:
+    que = "Certificados de las personas"
+    if not m.propios_por_vencer:
+        return Control(que, BIEN, "Ninguno vence en 30 días")
+    return Control(
+        que,
+        MAL if min(dias for _quien, dias in m.propios_por_vencer) <= 7 else ATENCION,
+        "; ".join(f"{quien}: {dias} días" if dias else f"{quien}: vencido" for quien, dias in m.propios_por_vencer),
+        "Que cada quien pida el suyo y lo ponga en «Mi certificado»: se le avisó por correo.",
     )
 
 
@@ -400,11 +421,18 @@ def avisos_que_no_salieron(ahora: datetime) -> list[Pendiente]:
     ]
 
 
+# Whose certificate failed would tell, outside the laboratory, that a person had to sign: that not all was negative.
+EN_SU_COLA = "La causa está en la cola de firmas del laboratorio; la del certificado de la institución, también arriba."
+
+
 def firmas_que_no_salieron() -> list[Pendiente]:
     informes = Informe.objects.filter(estado=EstadoInforme.FIRMA_FALLIDA).select_related("expediente")
     rivs = Dictamen.objects.filter(riv=None).exclude(riv_falla="").select_related("partida__expediente")
     return [
-        *(Pendiente(i.numero, i.expediente.numero, i.estado_desde, i.falla) for i in informes.order_by("id")[:LISTA]),
+        *(
+            Pendiente(i.numero, i.expediente.numero, i.estado_desde, EN_SU_COLA)
+            for i in informes.order_by("id")[:LISTA]
+        ),
         *(
             Pendiente(f"RIV {d.numero}", d.partida.expediente.numero, d.ocurrio_en, d.riv_falla)
             for d in rivs.order_by("id")[:LISTA]

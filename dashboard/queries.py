@@ -76,7 +76,7 @@ class Lector:
             return False
         if caso_detiene(transicion, objeto):
             return False
-        suyos = transicion.roles_de_personas & set(self.usuario.roles)
+        suyos = self.usuario.roles_entre(transicion.roles_de_personas)
         puesto = expediente.puesto_id
         if accion in (Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO):
             ofrecido = traslado_ofrecido(expediente)
@@ -506,7 +506,7 @@ def _notas(expediente: Expediente, foco: Partida, partidas: Sequence[Partida]) -
         notas.append(f"partida {foco.orden} de {len(partidas)}")
     vigentes = [uno for uno in informes_de(foco) if uno.estado == Documento.Estado.VIGENTE]
     if foco.estado == Estado.RESULTADO_EMITIDO and vigentes:
-        notas.append(f"{vigentes[-1].get_conclusion_display().lower()}, {vigentes[-1].get_firma_display()}")
+        notas.append(f"{vigentes[-1].get_conclusion_display().lower()}, {vigentes[-1].firma_dicha}")
     return notas
 
 

@@ -86,6 +86,62 @@ def atender(
     )
 
 
+def atender_sin_caso(
+    request: HttpRequest,
+    *,
+    titulo: str,
+    verbo: str,
+    formulario: Callable[..., BaseForm],
+    hacer: Callable[..., Any],
+    volver: str,
+    dicho: str,
+    que_hara: Sequence[str] = (),
+    resumen: Sequence[str] = (),
+    plantilla: str = "acto.html",
+    contexto: dict[str, Any] | None = None,
+    decide: bool = False,
+) -> HttpResponse:
+    """The page of an act that is of no case: a rule, a certificate, a deputy. As `atender`, but for what a case gives.
+
+    `dicho`: what is said once it is done. Refused by role it answers 403; by state, it goes back saying why.
+    """
+    if decide and cuentas.debe_confirmar(request):
+        return cuentas.confirmar(request)
+    try:
+        if request.method == "POST":
+            form = formulario(request.POST, request.FILES)
+            if form.is_valid():
+                try:
+                    hacer(**form.cleaned_data)
+                except DatoInvalido as error:
+                    devolver(form, error)
+                else:
+                    messages.success(request, dicho)
+                    return redirect(volver)
+        elif escrito_antes := escrito.recuperar(request):
+            form = formulario(escrito_antes)
+        else:
+            form = formulario()
+    except RolImpide as error:
+        raise PermissionDenied(error.mensaje) from error
+    except EstadoImpide as error:
+        return render(request, "409.html", {"mensaje": error.mensaje, "eventos": [], "volver": volver}, status=409)
+    return render(
+        request,
+        plantilla,
+        {
+            "titulo": titulo,
+            "verbo": verbo,
+            "resumen": resumen,
+            "que_hara": que_hara,
+            "form": form,
+            "volver": volver,
+            **(contexto or {}),
+        },
+        status=422 if request.method == "POST" else 200,
+    )
+
+
 def _hecho(form: BaseForm, hacer: Callable[..., Any], *, objeto: Any, accion: str, repetible: bool) -> bool:
     datos = {campo: valor for campo, valor in form.cleaned_data.items() if campo != "visto"}
     try:

@@ -22,9 +22,11 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import fields, signers
+from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, SuspiciousModification
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
@@ -43,12 +45,21 @@ class CertificadoInutil(Exception):
     """The certificate cannot sign; the message says why in words, for the queue where reports wait."""
 
 
+class ClaveEquivocada(CertificadoInutil):
+    """The password does not open it."""
+
+
 @dataclass(frozen=True)
 class Certificado:
-    """A certificate fit to sign, and the roots that its signatures must chain to."""
+    """A certificate fit to sign, and the roots that its signatures must chain to.
 
-    firmante: signers.SimpleSigner
+    `huella`: its SHA-256, in hex. Without `firmante` its key is elsewhere: it signed what was brought.
+    """
+
+    firmante: signers.SimpleSigner | None
     titular: str
+    huella: str
+    desde: datetime
     hasta: datetime
     raices: list[x509.Certificate]
     es_demostracion: bool
@@ -71,11 +82,28 @@ def cargar_certificado() -> Certificado:
     if not settings.FIRMA_P12:
         raise CertificadoInutil(_("No hay certificado de firma configurado (FIRMA_P12)."))
     ruta = Path(settings.FIRMA_P12)
+    if not ruta.exists():
+        raise CertificadoInutil(_("No se encuentra el archivo del certificado de firma."))
     try:
-        estado = ruta.stat()
+        contenido = ruta.read_bytes()
     except OSError:
-        raise CertificadoInutil(_("No se encuentra el archivo del certificado de firma.")) from None
-    firmante, certificado, otros = _abrir(ruta, settings.FIRMA_CLAVE, estado.st_mtime_ns, estado.st_size)
+        raise CertificadoInutil(_("No se puede leer el archivo del certificado de firma.")) from None
+    try:
+        return abrir_certificado(contenido, settings.FIRMA_CLAVE)
+    except ClaveEquivocada:
+        raise ClaveEquivocada(_("La clave del certificado de firma (FIRMA_CLAVE) no es la correcta.")) from None
+
+
+def abrir_certificado(p12: bytes, clave: str) -> Certificado:
+    """Anybody's PKCS#12, fit to sign now; raises CertificadoInutil with the reason."""
+    abierto = _abrir(p12, clave)
+    return _apto(abierto.certificado, abierto.otros, firmante=abierto.firmante)
+
+
+def _apto(
+    certificado: x509.Certificate, otros: list[x509.Certificate], *, firmante: signers.SimpleSigner | None = None
+) -> Certificado:
+    """The certificate and what it leads to, once its dates, its usage and its chain were looked at."""
     _revisar_fechas(certificado)
     _revisar_uso(certificado)
     raices = _raices_de_confianza()
@@ -91,24 +119,36 @@ def cargar_certificado() -> Certificado:
     return Certificado(
         firmante=firmante,
         titular=str(titular[0].value) if titular else certificado.subject.rfc4514_string(),
+        huella=certificado.fingerprint(hashes.SHA256()).hex(),
+        desde=certificado.not_valid_before_utc,
         hasta=certificado.not_valid_after_utc,
         raices=raices,
         es_demostracion=settings.DEMO or hecha_en_casa or _se_dice_de_demostracion(certificado),
     )
 
 
-@lru_cache(maxsize=4)
-def _abrir(ruta: Path, clave: str, _cuando: int, _peso: int) -> _Abierto:
-    """Opening a PKCS#12 costs 0.2 s, so it is kept while the file does not change; failures are not kept."""
-    try:
-        contenido = ruta.read_bytes()
-    except OSError:
-        raise CertificadoInutil(_("No se puede leer el archivo del certificado de firma.")) from None
+def ajeno(titular: str) -> Certificado:
+    """What is known of a certificate that will sign elsewhere: whose it has to be."""
+    ahora = timezone.now()
+    return Certificado(
+        firmante=None, titular=titular, huella="", desde=ahora, hasta=ahora, raices=[],
+        es_demostracion=fuera_es_demostracion(),
+    )  # fmt: skip
+
+
+def fuera_es_demostracion() -> bool:
+    """Whether a PDF handed out to be signed must say that its signature will be of demonstration."""
+    return bool(settings.DEMO or not settings.FIRMA_RAICES)
+
+
+@lru_cache(maxsize=16)
+def _abrir(contenido: bytes, clave: str) -> _Abierto:
+    """Opening a PKCS#12 costs 0.2 s, so the last ones are kept, in memory alone; failures are not kept."""
     try:
         llave, certificado, otros = pkcs12.load_key_and_certificates(contenido, clave.encode())
     except ValueError as error:
         if "password" in str(error).lower():
-            raise CertificadoInutil(_("La clave del certificado de firma (FIRMA_CLAVE) no es la correcta.")) from None
+            raise ClaveEquivocada(_("La clave del certificado de firma no es la correcta.")) from None
         raise CertificadoInutil(_("El archivo del certificado de firma no es un PKCS#12 legible.")) from None
     except UnsupportedAlgorithm:
         raise CertificadoInutil(_("El archivo del certificado de firma usa un cifrado que no se conoce.")) from None
@@ -197,7 +237,9 @@ def _se_dice_de_demostracion(certificado: x509.Certificate) -> bool:
 
 
 def firmar(pdf: bytes, *, certificado: Certificado, motivo: str, lugar: str) -> bytes:
-    """`pdf` signed as PAdES B-B by the institution; raises CertificadoInutil if what came out is not valid."""
+    """`pdf` signed as PAdES B-B; raises CertificadoInutil if what came out is not valid."""
+    if certificado.firmante is None:
+        raise CertificadoInutil(_("La llave de ese certificado no está aquí."))
     metadatos = signers.PdfSignatureMetadata(
         field_name="Firma",
         reason=motivo,
@@ -225,6 +267,54 @@ def _reserva(firmante: signers.SimpleSigner) -> int:
     return 2 * (sum(len(der) for der in certificados) + 4096)
 
 
+def con_lugar_para_la_firma(pdf: bytes) -> bytes:
+    """`pdf` with an empty signature field that shows nothing, for a program that signs elsewhere."""
+    escritor = IncrementalPdfFileWriter(BytesIO(pdf))
+    fields.append_signature_field(escritor, fields.SigFieldSpec("Firma"))
+    # As it will be once it is signed, so that signing changes nothing else: signatures, and only added to.
+    formulario = escritor.root["/AcroForm"]
+    formulario[generic.NameObject("/SigFlags")] = generic.NumberObject(3)
+    escritor.update_container(formulario)
+    salida = BytesIO()
+    escritor.write(salida)
+    return salida.getvalue()
+
+
+def revisar_firmado(original: bytes, firmado: bytes) -> Certificado:
+    """Whose certificate signed `original` (of `con_lugar_para_la_firma`); raises CertificadoInutil with the reason.
+
+    What came back must be those very bytes with one signature added at their end, of the whole file, PAdES, valid,
+    by a certificate that could sign here now; and nothing else may have been added before signing.
+    """
+    if not firmado.startswith(original) or len(firmado) == len(original):
+        raise CertificadoInutil(
+            _("El archivo no es el PDF que se le entregó con su firma agregada: fírmelo sin imprimirlo ni convertirlo.")
+        )
+    try:
+        lector = PdfFileReader(BytesIO(firmado))
+        firmas = lector.embedded_signatures
+        base = PdfFileReader(BytesIO(original)).xrefs.total_revisions - 1
+        cambios = DEFAULT_DIFF_POLICY.review_file(lector, base) if firmas else None
+    except Exception:
+        raise CertificadoInutil(_("El archivo no se puede leer como un PDF firmado.")) from None
+    if len(firmas) != 1:
+        raise CertificadoInutil(
+            _("El archivo no trae ninguna firma.") if not firmas else _("El archivo trae más de una firma.")
+        )
+    (firma,) = firmas
+    if isinstance(cambios, SuspiciousModification):
+        raise CertificadoInutil(_("Al PDF se le cambió algo más que la firma: vuelva a bajarlo y fírmelo tal cual."))
+    if firma.sig_object.get("/SubFilter") != fields.SigSeedSubFilter.PADES.value:
+        raise CertificadoInutil(_("La firma no es PAdES (ETSI.CAdES.detached): elija ese formato en su programa."))
+    suyo = x509.load_der_x509_certificate(firma.signer_cert.dump())
+    otros = [x509.load_der_x509_certificate(uno.dump()) for uno in firma.other_embedded_certs]
+    certificado = _apto(suyo, otros)
+    estado = _estado(firmado, certificado.raices)
+    if estado is None or not estado.bottom_line:
+        raise CertificadoInutil(_("La firma no es válida, o no cubre el archivo entero."))
+    return certificado
+
+
 def firma_integra(pdf: bytes) -> bool:
     """Whether the PDF carries one signature, of exactly these bytes from the first to the last.
 
@@ -250,12 +340,22 @@ def _estado(pdf: bytes, raices: list[x509.Certificate]) -> PdfSignatureStatus | 
 
 def crear_demo(ruta: Path, clave: str, *, desde: datetime | None = None, hasta: datetime | None = None) -> None:
     """Make an authority and a signing certificate for the demonstration: `ruta` and `<ruta>-raiz.pem` beside it."""
+    p12, autoridad = hacer_demo("Agente automatizado de demostración", clave, desde=desde, hasta=hasta)
+    ruta.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ruta.with_name(f"{ruta.stem}-raiz.pem").write_bytes(autoridad.public_bytes(serialization.Encoding.PEM))
+    ruta.touch(mode=0o600)
+    ruta.write_bytes(p12)
+
+
+def hacer_demo(
+    titular: str, clave: str, *, desde: datetime | None = None, hasta: datetime | None = None
+) -> tuple[bytes, x509.Certificate]:
+    """A signing certificate for the demonstration as a PKCS#12, and the authority made for it alone."""
     desde = desde or datetime.now(UTC) - timedelta(days=1)
     hasta = hasta or desde + timedelta(days=730)
-    ruta.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     organizacion = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "SENASA (demostración)")
     nombre_ca = x509.Name([organizacion, x509.NameAttribute(NameOID.COMMON_NAME, "Autoridad de demostración")])
-    nombre = x509.Name([organizacion, x509.NameAttribute(NameOID.COMMON_NAME, "Agente automatizado de demostración")])
+    nombre = x509.Name([organizacion, x509.NameAttribute(NameOID.COMMON_NAME, titular)])
     llave_ca, llave = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
     def uso(*, firma: bool) -> x509.KeyUsage:
@@ -285,6 +385,5 @@ def crear_demo(ruta: Path, clave: str, *, desde: datetime | None = None, hasta: 
     autoridad = emitir(nombre_ca, llave_ca.public_key(), ca=True)
     certificado = emitir(nombre, llave.public_key(), ca=False)
     cifrado = serialization.BestAvailableEncryption(clave.encode())
-    ruta.with_name(f"{ruta.stem}-raiz.pem").write_bytes(autoridad.public_bytes(serialization.Encoding.PEM))
-    ruta.touch(mode=0o600)
-    ruta.write_bytes(pkcs12.serialize_key_and_certificates(b"senasa-demo", llave, certificado, [autoridad], cifrado))
+    p12 = pkcs12.serialize_key_and_certificates(b"senasa-demo", llave, certificado, [autoridad], cifrado)
+    return p12, autoridad

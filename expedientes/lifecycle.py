@@ -207,7 +207,7 @@ def _fuera_de_estado(transicion: Transicion, objeto: Any) -> EstadoImpide:
 
 
 def rol_alcanza(transicion: Transicion, usuario: Usuario, objeto: Any, accion: str) -> bool:
-    suyos = transicion.roles_de_personas & set(usuario.roles)
+    suyos = usuario.roles_entre(transicion.roles_de_personas)
     if not usuario.is_active or not suyos:
         return False
     if suyos <= ROLES_DE_PUESTO | {Rol.MESA_DE_PARTES}:

@@ -574,7 +574,8 @@ class Documento(models.Model):
 
     class Firma(models.TextChoices):
         AUTOMATICA = "automatica", _("firma automática")
-        DIRECTOR = "director", _("autorizado por el director")
+        DIRECTOR = "director", _("firmado por el director con su certificado")
+        SUPLENTE = "suplente", _("firmado por el suplente del director")
         INSTITUCION = "institucion", _("sello de la institución")
 
     class Conclusion(models.TextChoices):
@@ -593,6 +594,8 @@ class Documento(models.Model):
     cvd = models.CharField(_("código de verificación (CVD)"), max_length=24, unique=True)
     emitido_en = models.DateTimeField(_("emitido"))
     firma = models.CharField(_("firma"), max_length=12, choices=Firma)
+    # Whom the certificate that signed it names; empty for those of before it was kept, all signed by the institution's.
+    titular = models.CharField(_("titular del certificado"), max_length=200, blank=True)
     regla_version = models.PositiveSmallIntegerField(null=True, blank=True)
     reemplaza = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reemplazado_por")
     causa = models.TextField(blank=True)
@@ -616,6 +619,13 @@ class Documento(models.Model):
 
     def __str__(self) -> str:
         return self.numero if self.version == 1 else f"{self.numero}-V{self.version}"
+
+    @property
+    def firma_dicha(self) -> str:
+        """Who signed it, in words. What a director authorised before he had a certificate, the institution's signed."""
+        if self.firma == self.Firma.DIRECTOR and not self.titular:
+            return str(_("autorizado por el director"))
+        return self.get_firma_display()
 
 
 class InformeEnPapel(models.Model):

@@ -416,4 +416,8 @@ def como_se_firmo(documento: Documento) -> str:
             "Una máquina cerró y firmó este informe (regla v%(regla)s): todos los resultados fueron negativos. "
             "Puede pedir al puesto que lo revise una persona."
         ) % {"regla": documento.regla_version}
-    return _("Autorizó este informe el director del laboratorio.")
+    if not documento.titular:  # of before directors had a certificate of their own
+        return _("Autorizó este informe el director del laboratorio.")
+    if documento.firma == Documento.Firma.SUPLENTE:
+        return _("Firmó este informe quien suplía al director del laboratorio.")
+    return _("Firmó este informe el director del laboratorio.")

@@ -444,6 +444,7 @@ def emitir_riv(*, dictamen_id: int) -> Documento | None:
             partida=dictamen.partida,
             cvd=cvd,
             firma=Documento.Firma.INSTITUCION,
+            titular=certificado.titular,
             emitido_en=emitido_en,
             reemplaza=anteriores.order_by("-id").first(),
             causa=str(_("Nuevo dictamen de la misma partida.")) if anteriores else "",

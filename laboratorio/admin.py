@@ -1,12 +1,9 @@
 """The laboratory's catalogues. Samples, analyses, results and reports are not here, and must never be."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import Max, Model
+from django.db.models import Model
 from django.http import HttpRequest
 
-from senasa import reloj
 from senasa.admin import CatalogoAdmin
 
 # Importing it adds the laboratory's acts to those that MotivoAdmin offers.
@@ -40,20 +37,17 @@ class RequisitoAdmin(CatalogoAdmin):
 
 @admin.register(ReglaFirma)
 class ReglaFirmaAdmin(admin.ModelAdmin):
-    """Versions are added, never edited: issued reports name the one they were signed under."""
+    """To be read alone: the director makes its versions, over their replay, on the laboratory's pages."""
 
     list_display = ["version", "activa", "gracia_minutos", "desde", "autor", "causa"]
-    fields = ["activa", "gracia_minutos", "causa"]
+    fields = ["version", "activa", "gracia_minutos", "productos", "metodos", "disciplinas", "desde", "causa", "autor"]
     actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def save_model(self, request: HttpRequest, obj: ReglaFirma, form: Any, change: bool) -> None:
-        obj.version = (ReglaFirma.objects.aggregate(ultima=Max("version"))["ultima"] or 0) + 1
-        obj.desde = reloj.ahora()
-        obj.autor = request.user  # type: ignore[assignment]
-        super().save_model(request, obj, form, change)

@@ -14,10 +14,11 @@ from stdnum.pe import ruc
 from expedientes import services as casos
 from expedientes.models import AgenteAduana, Dictamen, Expediente, Importador, Pais, Producto
 from senasa import reloj
-from senasa.models import Disciplina, Puesto, Rol, Usuario
+from senasa.models import Disciplina, Puesto, Rol, Suplencia, Usuario
 
-from . import recorrido
-from .models import Requisito, Valor
+from . import recorrido, reglas, suplencias
+from .certificados import dar_de_demostracion
+from .models import ReglaFirma, Requisito, Valor
 from .recorrido import PASOS, Caso
 
 CLAVE = "senasa-demo-2026"
@@ -135,7 +136,39 @@ def crear_personas() -> dict[str, Usuario]:
             if persona.tiene(Rol.ANALISTA, Rol.VERIFICADOR):
                 persona.disciplinas.set(Disciplina.objects.all())
         personas[usuario] = persona
+    # Nothing that a director authorises leaves without a certificate of his own.
+    dar_de_demostracion(personas["director"])
     return personas
+
+
+def crear_reglas_y_suplencias() -> None:
+    """Versions of the rule, each with its replay over what is there, and who stood and will stand in; once."""
+    personas = crear_personas()
+    director, verificador = personas["director"], personas["verificador"]
+    if ReglaFirma.objects.count() == 1:
+        reglas.reproducir(
+            regla=reglas.redactar(
+                actor=director, gracia_minutos=20, causa="En un año nadie usó los últimos diez minutos de la gracia."
+            ),
+            actor=director,
+        )
+        reglas.poner_en_vigor(regla=ReglaFirma.objects.get(version=2), actor=director)
+        siguiente = reglas.redactar(
+            actor=director,
+            gracia_minutos=15,
+            causa="Propuesta: menos espera, solo en entomología.",
+            disciplinas=list(Disciplina.objects.filter(codigo="entomologia")),
+        )
+        reglas.reproducir(regla=siguiente, actor=director)
+    if not Suplencia.objects.exists():
+        dar_de_demostracion(verificador)
+        for cuando, causa in ((-60, "Vacaciones."), (25, "Comisión de servicio en Piura.")):
+            with reloj.fijado(reloj.ahora() + timedelta(days=min(cuando, 0))):
+                desde = timezone.localdate(reloj.ahora()) + timedelta(days=max(cuando, 0))
+                suplencias.nombrar(
+                    titular=director, suplente=verificador, desde=desde, hasta=desde + timedelta(days=9), causa=causa,
+                    actor=director,
+                )  # fmt: skip
 
 
 def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:

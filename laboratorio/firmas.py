@@ -7,6 +7,7 @@ checks that nothing moved meanwhile. All raise what `services` raises.
 import hashlib
 import json
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,18 +17,26 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from expedientes import documentos
-from expedientes.firma import CertificadoInutil, cargar_certificado, firmar
+from expedientes.firma import (
+    CertificadoInutil,
+    ajeno,
+    cargar_certificado,
+    con_lugar_para_la_firma,
+    firmar,
+    fuera_es_demostracion,
+    revisar_firmado,
+)
 from expedientes.lifecycle import PARTIDA, avanzar
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Documento, Estado, Evento
 from senasa import reloj, timbre
-from senasa.models import Usuario
-from senasa.transicion import ActoRechazado
+from senasa.models import Rol, Usuario
+from senasa.transicion import ActoRechazado, EstadoImpide
 
-from . import tasks
+from . import certificados, reglas, tasks
 from .informes import componer_informe
 from .lifecycle import INFORME, Accion, bloquear
-from .models import Analisis, EstadoAnalisis, EstadoInforme, Informe, ReglaFirma, Resultado, Valor
+from .models import Analisis, EstadoAnalisis, EstadoInforme, FirmaFuera, Informe, ReglaFirma, Resultado, Valor
 from .verificacion import controles_conformes
 
 registro = logging.getLogger(__name__)
@@ -37,6 +46,8 @@ registro = logging.getLogger(__name__)
 RECLAMO = timedelta(seconds=20)
 # How often a failed signature is tried again by itself, for when the certificate has been put right.
 REINTENTO = timedelta(seconds=60)
+# How long a report that is being signed outside waits for its file.
+FUERA_DURA = timedelta(hours=24)
 CERTIFICADO_SIRVE = "El certificado de la institución sirve"
 
 
@@ -48,7 +59,7 @@ def cerrar_si_completo(informe: Informe) -> None:
     if analisis.exclude(estado=EstadoAnalisis.VERIFICADO).exists():
         return
     avanzar(informe, Accion.CERRAR_FISICO, tabla=INFORME, actor=None, datos={"partida": informe.solicitud.partida_id})
-    regla = ReglaFirma.objects.order_by("-version").first()
+    regla = reglas.vigente()
     condiciones = condiciones_de_firma_automatica(informe, regla)
     if regla and _puede_la_maquina(condiciones):
         avanzar(
@@ -87,6 +98,10 @@ def condiciones_de_firma_automatica(informe: Informe, regla: ReglaFirma | None) 
         (CERTIFICADO_SIRVE, certificado_sirve),
         ("La regla de firma automática está activa", bool(regla and regla.activa)),
         ("Es la primera versión del informe", informe.version == 1),
+        (
+            "La regla cubre el producto, los métodos y las disciplinas",
+            bool(regla and reglas.cubre(regla, informe.solicitud)),
+        ),
     )
     return [{"condicion": texto, "cumple": bool(cumple)} for texto, cumple in condiciones]
 
@@ -103,13 +118,18 @@ def retener(*, informe: Informe, actor: Usuario, texto: str = "") -> Evento:
 
 
 @transaction.atomic
-def ordenar_firma(*, informe: Informe, actor: Usuario) -> None:
-    """The director authorises a report, or tries a failed signature again; a worker signs at once."""
+def ordenar_firma(*, informe: Informe, actor: Usuario, visto: str = "") -> None:
+    """The director authorises a report, or tries a failed signature again; a worker signs at once.
+
+    `visto`: the fingerprint of the results that he had before his eyes; others by now are refused.
+    """
     _reclamar(informe, actor=actor)
+    if visto and informe.huella != visto:
+        raise EstadoImpide(_("Sus resultados cambiaron desde que los vio."))
     timbre.tocar(tasks.barrer_informes)
 
 
-def _huella(informe: Informe) -> str:
+def huella(informe: Informe) -> str:
     """Fingerprint of what the report would say: every analysis, its result in force, its verifications."""
     vigentes = (
         Resultado.objects.filter(analisis__solicitud=informe.solicitud_id, vigente=True)
@@ -125,17 +145,23 @@ def _huella(informe: Informe) -> str:
     return hashlib.sha256(json.dumps(filas).encode()).hexdigest()
 
 
-def _reclamar(informe: Informe, *, actor: Usuario | None) -> None:
+def _reclamar(informe: Informe, *, actor: Usuario | None, **cambios: Any) -> None:
     bloquear(informe)
     avanzar(
         informe, Accion.FIRMAR, tabla=INFORME, actor=actor,
         cambios={
-            "autoriza": actor or informe.autoriza,
-            "huella": _huella(informe),
+            **(_de_quien_autoriza(actor) if actor else {}),
+            "huella": huella(informe),
             "reclamo_hasta": None,
             "falla": "",
+            **cambios,
         },
     )  # fmt: skip
+
+
+def _de_quien_autoriza(actor: Usuario) -> dict[str, Any]:
+    """Who answers for the report, and in whose stead."""
+    return {"autoriza": actor, "suplencia": None if Rol.DIRECTOR in actor.roles else actor.suplencia}
 
 
 def firmar_informe(*, informe_id: int) -> Documento | None:
@@ -157,19 +183,22 @@ def firmar_informe(*, informe_id: int) -> Documento | None:
         if espera.get(EstadoInforme(informe.estado), True):
             return None
         if informe.estado != EstadoInforme.FIRMANDO:
-            condiciones = condiciones_de_firma_automatica(informe, ReglaFirma.objects.order_by("-version").first())
-            # What a person authorised needs no rule; what a machine would sign is looked at anew each time.
-            if informe.autoriza_id is None and not _puede_la_maquina(condiciones):
-                avanzar(informe, Accion.DERIVAR, tabla=INFORME, actor=None, cambios={"condiciones": condiciones})
-                return None
-            _reclamar(informe, actor=None)
+            if informe.autoriza_id is not None:  # what a person authorised needs no rule
+                _reclamar(informe, actor=None)
+            else:  # what a machine would sign is looked at anew each time, under the rule of that moment
+                regla = reglas.vigente()
+                condiciones = condiciones_de_firma_automatica(informe, regla)
+                if not _puede_la_maquina(condiciones):
+                    avanzar(informe, Accion.DERIVAR, tabla=INFORME, actor=None, cambios={"condiciones": condiciones})
+                    return None
+                _reclamar(informe, actor=None, regla=regla, condiciones=condiciones)
         informe.reclamo_hasta = ahora + RECLAMO
         informe.save(update_fields=["reclamo_hasta"])
-        huella, reclamo = informe.huella, informe.reclamo_hasta
+        lo_visto, reclamo = informe.huella, informe.reclamo_hasta
 
     cvd, emitido_en = documentos.nuevo_cvd(), reloj.ahora()
     try:
-        certificado = cargar_certificado()
+        certificado = certificados.para_firmar(informe)
         pdf = componer_informe(
             informe, version=informe.version, cvd=cvd, emitido_en=emitido_en, certificado=certificado
         )
@@ -186,13 +215,15 @@ def firmar_informe(*, informe_id: int) -> Documento | None:
         bloquear(informe)
         informe = Informe.objects.select_related("solicitud__partida", "expediente").get(pk=informe_id)
         mio = informe.estado == EstadoInforme.FIRMANDO and informe.reclamo_hasta == reclamo
-        if not mio or informe.huella != huella or _huella(informe) != huella:
+        if not mio or informe.huella != lo_visto or huella(informe) != lo_visto:
             registro.info("el informe %s cambió mientras se firmaba: se descarta el PDF", informe.numero)
             return None
-        return _emitir(informe, preparado=preparado, cvd=cvd, emitido_en=emitido_en)
+        return _emitir(informe, preparado=preparado, cvd=cvd, emitido_en=emitido_en, titular=certificado.titular)
 
 
-def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emitido_en: datetime) -> Documento:
+def _emitir(
+    informe: Informe, *, preparado: documentos.Preparado, cvd: str, emitido_en: datetime, titular: str
+) -> Documento:
     partida = informe.solicitud.partida
     vigentes = Resultado.objects.filter(analisis__solicitud=informe.solicitud_id, vigente=True).select_related("plaga")
     valores = {resultado.valor for resultado in vigentes}
@@ -204,7 +235,8 @@ def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emit
         expediente=informe.expediente,
         partida=partida,
         cvd=cvd,
-        firma=Documento.Firma.DIRECTOR if informe.autoriza_id else Documento.Firma.AUTOMATICA,
+        firma=_como_se_firma(informe),
+        titular=titular,
         regla_version=None if informe.autoriza_id or not informe.regla else informe.regla.version,
         emitido_en=emitido_en,
         conclusion=next(v for v in (Valor.POSITIVO, Valor.INDETERMINADO, Valor.NEGATIVO) if v in valores),
@@ -229,6 +261,12 @@ def _emitir(informe: Informe, *, preparado: documentos.Preparado, cvd: str, emit
     return documento
 
 
+def _como_se_firma(informe: Informe) -> str:
+    if informe.autoriza_id is None:
+        return Documento.Firma.AUTOMATICA
+    return Documento.Firma.SUPLENTE if informe.suplencia_id else Documento.Firma.DIRECTOR
+
+
 @transaction.atomic
 def _fallar(informe_id: int, reclamo: datetime, falla: str) -> None:
     informe = Informe.objects.get(pk=informe_id)
@@ -241,8 +279,132 @@ def _fallar(informe_id: int, reclamo: datetime, falla: str) -> None:
         )  # fmt: skip
 
 
+# ── Signed outside ────────────────────────────────────────────────────────────────────────────────
+
+
+@transaction.atomic
+def firmar_fuera(*, informe: Informe, actor: Usuario) -> FirmaFuera:
+    """The director takes the report to sign it with a certificate that is not here; a worker makes its PDF at once.
+
+    Number, version, code and hour are fixed from then on. It waits for the signed file for FUERA_DURA.
+    """
+    bloquear(informe)
+    informe.firmas_fuera.filter(terminada_en=None).update(  # of before the report went back to the bench
+        terminada_en=reloj.ahora(), final=FirmaFuera.Final.SIN_EFECTO, pdf=None
+    )
+    vista = huella(informe)
+    avanzar(
+        informe, Accion.FIRMAR_FUERA, tabla=INFORME, actor=actor,
+        cambios={**_de_quien_autoriza(actor), "huella": vista, "reclamo_hasta": None, "falla": ""},
+    )  # fmt: skip
+    fuera = FirmaFuera.objects.create(
+        informe=informe,
+        firmante=actor,
+        version=informe.version,
+        cvd=documentos.nuevo_cvd(),
+        huella=vista,
+        pedida_en=reloj.ahora(),
+        vence_en=reloj.ahora() + FUERA_DURA,
+    )
+    timbre.tocar(tasks.barrer_informes)
+    return fuera
+
+
+def fuera_de(informe: Informe) -> FirmaFuera | None:
+    """The signature that `informe` waits for from outside, if it does."""
+    if informe.estado != EstadoInforme.FIRMANDO_FUERA:
+        return None
+    return informe.firmas_fuera.filter(terminada_en=None).select_related("firmante").first()
+
+
+@transaction.atomic
+def dejar_de_firmar_fuera(
+    *, informe: Informe, actor: Usuario | None, final: str = FirmaFuera.Final.DEJADA, texto: str = ""
+) -> Evento:
+    """Give it up: the report waits for the director again, and the PDF that was handed out is worth nothing."""
+    bloquear(informe)
+    evento = avanzar(
+        informe, Accion.DEJAR_DE_FIRMAR_FUERA, tabla=INFORME, actor=actor, texto=texto,
+        cambios={"autoriza": None, "suplencia": None, "huella": ""},
+    )  # fmt: skip
+    informe.firmas_fuera.filter(terminada_en=None).update(terminada_en=reloj.ahora(), final=final, pdf=None)
+    return evento
+
+
+@dataclass(frozen=True)
+class Subido:
+    """A signed file that was looked at, safe on the disk, and what it answers."""
+
+    fuera: FirmaFuera
+    preparado: documentos.Preparado
+    titular: str
+
+
+def revisar_subido(*, informe: Informe, actor: Usuario, contenido: bytes) -> Subido:
+    """Look at the file that came back, outside any transaction; raises CertificadoInutil with the reason."""
+    fuera = fuera_de(informe)
+    if fuera is None or fuera.pdf is None:
+        raise CertificadoInutil(_("Este informe no espera ningún archivo firmado."))
+    if fuera.firmante_id != actor.pk:
+        raise CertificadoInutil(_("Lo pidió %(quien)s: lo sube quien lo firma.") % {"quien": fuera.firmante})
+    certificado = revisar_firmado(bytes(fuera.pdf), contenido)
+    if not certificados.es_de(actor, certificado.titular):
+        raise CertificadoInutil(
+            _("Lo firmó «%(titular)s», no %(quien)s.") % {"titular": certificado.titular, "quien": actor}
+        )
+    if certificado.es_demostracion and not fuera_es_demostracion():
+        raise CertificadoInutil(_("El certificado es de demostración, y el informe no lo dice."))
+    return Subido(fuera, documentos.preparar(contenido), certificado.titular)
+
+
+@transaction.atomic
+def subir_firmado(*, informe: Informe, actor: Usuario, subido: Subido) -> Documento:
+    """Publish what was signed outside, unless the report moved since it was handed out."""
+    bloquear(informe)
+    avanzar(informe, Accion.SUBIR_FIRMADO, tabla=INFORME, actor=actor)
+    informe = Informe.objects.select_related("solicitud__partida", "expediente").get(pk=informe.pk)
+    fuera = informe.firmas_fuera.filter(pk=subido.fuera.pk, terminada_en=None, version=informe.version).first()
+    if fuera is None or fuera.emitido_en is None or fuera.huella != huella(informe):
+        raise EstadoImpide(_("El informe cambió desde que se le entregó: pídalo otra vez para firmarlo."))
+    documento = _emitir(
+        informe, preparado=subido.preparado, cvd=fuera.cvd, emitido_en=fuera.emitido_en, titular=subido.titular
+    )
+    FirmaFuera.objects.filter(pk=fuera.pk).update(terminada_en=reloj.ahora(), final=FirmaFuera.Final.EMITIDA, pdf=None)
+    return documento
+
+
+def _atender_fuera(fuera: FirmaFuera) -> None:
+    """Make the PDF to be signed outside, or close what nobody waits for any more."""
+    informe = Informe.objects.select_related("solicitud").get(pk=fuera.informe_id)
+    if informe.estado != EstadoInforme.FIRMANDO_FUERA:
+        FirmaFuera.objects.filter(pk=fuera.pk, terminada_en=None).update(
+            terminada_en=reloj.ahora(), final=FirmaFuera.Final.SIN_EFECTO, pdf=None
+        )
+        return
+    if fuera.vence_en <= reloj.ahora():
+        dejar_de_firmar_fuera(informe=informe, actor=None, final=FirmaFuera.Final.VENCIDA)
+        return
+    emitido_en = reloj.ahora()
+    try:
+        pdf = componer_informe(
+            informe, version=fuera.version, cvd=fuera.cvd, emitido_en=emitido_en, fuera=True,
+            certificado=ajeno(str(fuera.firmante)),
+        )  # fmt: skip
+        pdf = con_lugar_para_la_firma(pdf)
+    except Exception:
+        registro.exception("no se pudo componer el informe %s", informe.numero)
+        falla = str(_("No se pudo componer el PDF del informe: avise al administrador."))
+        dejar_de_firmar_fuera(informe=informe, actor=None, texto=falla)
+        return
+    # Of two who made it, the first one's is handed out.
+    FirmaFuera.objects.filter(pk=fuera.pk, terminada_en=None, pdf=None).update(pdf=pdf, emitido_en=emitido_en)
+
+
 def barrer_informes() -> int:
-    """Sign whatever is ready: grace times that ended, orders of the director, claims of dead workers, failures."""
+    """Sign whatever is ready: grace times that ended, orders of the director, claims of dead workers, failures.
+
+    And make the PDFs that somebody signs outside.
+    """
     ahora = reloj.ahora()
     listos = Informe.objects.filter(
         Q(estado=EstadoInforme.EN_GRACIA, firmar_desde__lte=ahora)
@@ -255,4 +417,11 @@ def barrer_informes() -> int:
             firmados += firmar_informe(informe_id=pk) is not None
         except ActoRechazado:
             registro.info("otro acto se adelantó a la firma del informe %s", pk)
+    abiertas = FirmaFuera.objects.filter(terminada_en=None).select_related("firmante")
+    por_atender = Q(pdf=None) | Q(vence_en__lte=ahora) | ~Q(informe__estado=EstadoInforme.FIRMANDO_FUERA)
+    for fuera in abiertas.filter(por_atender).defer("pdf").order_by("pk")[:50]:
+        try:
+            _atender_fuera(fuera)
+        except ActoRechazado:
+            registro.info("otro acto se adelantó a la firma fuera del informe %s", fuera.informe_id)
     return firmados

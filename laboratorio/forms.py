@@ -13,13 +13,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from expedientes.archivos import CampoArchivos
+from expedientes.firma import CertificadoInutil
 from expedientes.forms import Fecha, FormularioDeActo, HoraLocal
-from expedientes.models import Motivo, Partida, Plaga
-from senasa.models import Disciplina, Puesto, Rol, Usuario
+from expedientes.models import Motivo, Partida, Plaga, Producto
+from senasa.models import ROLES_DE_LABORATORIO, Disciplina, Puesto, Rol, Usuario
 
 from . import despachos, preguntas, rotulos
 from .contramuestras import hasta_por_omision
 from .enmiendas import CORREGIBLES, rehacibles
+from .firmas import Subido, revisar_subido
 from .lifecycle import Accion
 from .models import (
     ActaEliminacion,
@@ -30,6 +32,7 @@ from .models import (
     Informe,
     Metodo,
     Muestra,
+    ReglaFirma,
     Reversion,
     Rotulo,
     TipoDeControl,
@@ -789,3 +792,115 @@ class FormularioPreguntar(forms.Form):
 
 class FormularioContestar(forms.Form):
     respuesta = forms.CharField(label=_("Respuesta"), max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
+
+
+# ── The signature: the rule, certificates, deputies, files signed outside ─────────────────────────
+
+
+class FormularioRegla(forms.ModelForm):
+    """A version of the rule; what is left without a mark covers everything."""
+
+    gracia_minutos = forms.IntegerField(
+        label=_("Tiempo de gracia (minutos)"),
+        min_value=0,
+        max_value=24 * 60,
+        help_text=_("Lo que espera antes de firmar: en él, analista o verificador pueden retener o revertir."),
+    )
+    causa = forms.CharField(
+        label=_("Por qué cambia la regla"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    class Meta:
+        model = ReglaFirma
+        fields = ["gracia_minutos", "disciplinas", "metodos", "productos", "causa"]
+        widgets = dict.fromkeys(["disciplinas", "metodos", "productos"], forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for campo in ("disciplinas", "metodos", "productos"):
+            self.fields[campo].help_text = _("Sin marcar ninguno, los cubre todos.")
+        self.fields["metodos"].queryset = Metodo.objects.filter(activo=True).select_related("disciplina")  # type: ignore[attr-defined]
+        self.fields["productos"].queryset = Producto.objects.filter(activo=True)  # type: ignore[attr-defined]
+
+
+class FormularioApagarRegla(forms.Form):
+    causa = forms.CharField(label=_("Por qué se apaga"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class FormularioConfirmar(forms.Form):
+    """A single button."""
+
+
+class FormularioCertificado(forms.Form):
+    archivo = forms.FileField(label=_("Archivo del certificado (.p12 o .pfx)"))
+    # Named so that `senasa.escrito` never keeps it.
+    contrasena = forms.CharField(
+        label=_("Clave del archivo"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Los dos se guardan cifrados, y solo se usan para firmar lo que usted autorice."),
+    )
+
+    def clean_archivo(self) -> bytes:
+        archivo = self.cleaned_data["archivo"]
+        if archivo.size > 100_000:
+            raise ValidationError(_("Es demasiado grande para ser un certificado."))
+        return archivo.read()
+
+
+class FormularioSubirFirmado(FormularioDeActo):
+    ocurrio_en = None  # type: ignore[assignment]
+    texto = None  # type: ignore[assignment]
+    archivo = forms.FileField(label=_("El PDF, ya firmado"))
+
+    def __init__(self, *args: Any, informe: Informe, actor: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.informe, self.actor = informe, actor
+
+    def clean_archivo(self) -> Subido:
+        archivo = self.cleaned_data["archivo"]
+        if archivo.size > 20 * 1024 * 1024:
+            raise ValidationError(_("Pesa más de 20 MB: no es el PDF que se le entregó."))
+        try:
+            return revisar_subido(informe=self.informe, actor=self.actor, contenido=archivo.read())
+        except CertificadoInutil as error:
+            raise ValidationError(str(error)) from None
+
+
+class FormularioSuplencia(forms.Form):
+    titular = forms.ModelChoiceField(Usuario.objects.none(), label=_("A quién suple"))
+    suplente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién suple"))
+    desde = forms.DateField(label=_("Desde"), widget=Fecha)
+    hasta = forms.DateField(
+        label=_("Hasta"),
+        help_text=_("Ese día también."),
+        widget=Fecha,
+    )
+    causa = forms.CharField(label=_("Causa"), max_length=200, help_text=_("Vacaciones, licencia, comisión…"))
+
+    def __init__(self, *args: Any, actor: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        activos = Usuario.objects.filter(is_active=True).order_by("first_name", "last_name")
+        titulares = activos.filter(roles__contains=[Rol.DIRECTOR])
+        if Rol.ADMINISTRADOR not in actor.roles:
+            titulares = titulares.filter(pk=actor.pk)
+            self.fields["titular"].initial = actor.pk
+        self.fields["titular"].queryset = titulares  # type: ignore[attr-defined]
+        suplentes = activos.filter(roles__overlap=sorted(ROLES_DE_LABORATORIO))
+        self.fields["suplente"].queryset = suplentes  # type: ignore[attr-defined]
+
+
+class FormularioFirmarVarios(forms.Form):
+    """The reports that the director marked, by number."""
+
+    informe = forms.ModelMultipleChoiceField(
+        Informe.objects.none(),
+        to_field_name="numero",
+        error_messages={"required": _("No marcó ningún informe.")},
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        campo = self.fields["informe"]
+        assert isinstance(campo, forms.ModelMultipleChoiceField)
+        campo.queryset = Informe.objects.visibles_para(usuario).en_cola()

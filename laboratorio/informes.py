@@ -15,9 +15,9 @@ DEL_PEOR_AL_MEJOR = (Valor.POSITIVO, Valor.INDETERMINADO, Valor.NEGATIVO)
 
 
 def contexto_informe(
-    informe: Informe, *, version: int, cvd: str, emitido_en: datetime, certificado: Certificado
+    informe: Informe, *, version: int, cvd: str, emitido_en: datetime, certificado: Certificado, fuera: bool = False
 ) -> dict[str, Any]:
-    """The report's data as its template shows them; times are aware."""
+    """The report's data as its template shows them; times are aware. `fuera`: it will be signed elsewhere."""
     solicitud = informe.solicitud
     muestras = list(solicitud.muestras.order_by("numero"))
     analisis = (
@@ -57,6 +57,8 @@ def contexto_informe(
         "ensayado_hasta": max((fila["resultado"].ocurrio_en for fila in filas), default=None),
         "observaciones": [muestra for muestra in muestras if muestra.observaciones],
         "autoriza": informe.autoriza,
+        "suplencia": informe.suplencia,
+        "fuera": fuera,
         "regla": informe.regla,
         "laboratorio": {"nombre": settings.LABORATORIO_NOMBRE, "direccion": settings.LABORATORIO_DIRECCION},
         "emitido_en": emitido_en,
@@ -74,8 +76,10 @@ def _cuantos(n: int, valor: Valor) -> str:
 
 
 def componer_informe(
-    informe: Informe, *, version: int, cvd: str, emitido_en: datetime, certificado: Certificado
+    informe: Informe, *, version: int, cvd: str, emitido_en: datetime, certificado: Certificado, fuera: bool = False
 ) -> bytes:
     """The report as an unsigned PDF."""
-    contexto = contexto_informe(informe, version=version, cvd=cvd, emitido_en=emitido_en, certificado=certificado)
+    contexto = contexto_informe(
+        informe, version=version, cvd=cvd, emitido_en=emitido_en, certificado=certificado, fuera=fuera
+    )
     return componer("pdf/informe.html", contexto)

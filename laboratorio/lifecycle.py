@@ -53,6 +53,9 @@ class Accion(models.TextChoices):
     DERIVAR = "derivar"
     RETENER = "retener"
     FIRMAR = "firmar"
+    FIRMAR_FUERA = "firmar_fuera"
+    DEJAR_DE_FIRMAR_FUERA = "dejar_de_firmar_fuera"
+    SUBIR_FIRMADO = "subir_firmado"
     EMITIR = "emitir"
     FALLAR = "fallar"
     REABRIR = "reabrir"
@@ -153,23 +156,30 @@ INFORME: Mapping[str, Transicion] = {
                           verbo=_("Retener"), hecho=_("Firma automática retenida")),
     A.FIRMAR: Transicion(de={I.EN_GRACIA, I.POR_FIRMAR, I.FIRMA_FALLIDA}, a=I.FIRMANDO,
                          rol={Rol.DIRECTOR, Rol.SISTEMA}, verbo=_("Firmar"), hecho=_("Firma en curso")),
+    A.FIRMAR_FUERA: Transicion(de={I.POR_FIRMAR, I.FIRMA_FALLIDA}, a=I.FIRMANDO_FUERA, rol={Rol.DIRECTOR},
+                               verbo=_("Firmar fuera"), hecho=_("Informe dado para firmar fuera")),
+    A.DEJAR_DE_FIRMAR_FUERA: Transicion(de={I.FIRMANDO_FUERA}, a=I.POR_FIRMAR, rol={Rol.DIRECTOR, Rol.SISTEMA},
+                                        verbo=_("Dejar de firmar fuera"), hecho=_("Firma fuera dejada")),
+    A.SUBIR_FIRMADO: Transicion(de={I.FIRMANDO_FUERA}, a=I.FIRMANDO, rol={Rol.DIRECTOR},
+                                verbo=_("Subir el PDF firmado"), hecho=_("Informe firmado fuera y subido")),
     A.DEVOLVER: Transicion(de={I.POR_FIRMAR}, a=I.BORRADOR, rol={Rol.DIRECTOR}, motivada=True,
                            verbo=_("Devolver"), hecho=_("Informe devuelto a la mesa")),
     A.EMITIR: Transicion(de={I.FIRMANDO}, a=I.EMITIDO, rol={Rol.SISTEMA},
                          verbo=_("Emitir"), hecho=_("Informe firmado")),
     A.FALLAR: Transicion(de={I.FIRMANDO}, a=I.FIRMA_FALLIDA, rol={Rol.SISTEMA},
                          verbo=_("Fallar"), hecho=_("Firma fallida")),
-    A.REABRIR: Transicion(de={I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA}, a=I.BORRADOR,
+    A.REABRIR: Transicion(de={I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMANDO_FUERA,
+                              I.FIRMA_FALLIDA}, a=I.BORRADOR,
                           rol={Rol.SISTEMA}, verbo=_("Reabrir"), hecho=_("Informe de nuevo en elaboración")),
-    A.ANULAR: Transicion(de={I.BORRADOR, I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA},
-                         a=I.ANULADO, rol={Rol.SISTEMA},
+    A.ANULAR: Transicion(de={I.BORRADOR, I.CERRADO, I.EN_GRACIA, I.POR_FIRMAR, I.FIRMANDO, I.FIRMANDO_FUERA,
+                             I.FIRMA_FALLIDA}, a=I.ANULADO, rol={Rol.SISTEMA},
                          verbo=_("Dejar sin efecto"), hecho=_("Informe sin efecto: no queda nada que informar")),
     A.ENMENDAR: Transicion(de={I.EMITIDO}, a=I.POR_FIRMAR, rol={Rol.DIRECTOR}, motivada=True,
                            verbo=_("Enmendar"), hecho=_("Enmienda administrativa del informe")),
     A.ENMENDAR_RESULTADO: Transicion(de={I.EMITIDO}, a=I.BORRADOR, rol={Rol.DIRECTOR}, motivada=True,
                                      avisa="informe_en_revision", verbo=_("Enmendar el resultado"),
                                      hecho=_("Informe en revisión")),
-    A.RETIRAR_ENMIENDA: Transicion(de={I.POR_FIRMAR, I.FIRMANDO, I.FIRMA_FALLIDA}, a=I.EMITIDO,
+    A.RETIRAR_ENMIENDA: Transicion(de={I.POR_FIRMAR, I.FIRMANDO, I.FIRMANDO_FUERA, I.FIRMA_FALLIDA}, a=I.EMITIDO,
                                    rol={Rol.DIRECTOR, Rol.SISTEMA}, verbo=_("Retirar la enmienda"),
                                    hecho=_("Enmienda retirada")),
     A.CORREGIR: Transicion(de={I.FIRMANDO}, a=I.EMITIDO, rol={Rol.SISTEMA}, avisa="informe_corregido",

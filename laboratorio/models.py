@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from expedientes.models import Adjunto, Documento, Expediente, Pais, Partida, Plaga, Producto
-from senasa.models import Disciplina, Puesto
+from senasa.models import Disciplina, Puesto, Suplencia
 
 from .querysets import (
     ConsultaAnalisis,
@@ -57,6 +57,7 @@ class EstadoInforme(models.TextChoices):
     EN_GRACIA = "en_gracia", _("Firma automática en espera")
     POR_FIRMAR = "por_firmar", _("Por firmar")
     FIRMANDO = "firmando", _("Firmando")
+    FIRMANDO_FUERA = "firmando_fuera", _("Firmándose fuera")
     FIRMA_FALLIDA = "firma_fallida", _("Firma fallida")
     EMITIDO = "emitido", _("Emitido")
     ANULADO = "anulado", _("Sin efecto")
@@ -149,12 +150,19 @@ class ControlEsperado(models.Model):
 
 
 class ReglaFirma(models.Model):
-    """Under which rule a machine may sign. Versions are added, never edited; the last one rules."""
+    """Under which rule a machine may sign. Versions are added; once in force the database lets none be changed.
+
+    Without `desde` it is a draft. What it covers is what its lists name; an empty list covers everything.
+    The one in force is `reglas.vigente()`.
+    """
 
     version = models.PositiveSmallIntegerField(_("versión"), unique=True)
     activa = models.BooleanField(_("activa"), default=True)
     gracia_minutos = models.PositiveSmallIntegerField(_("tiempo de gracia (minutos)"), default=30)
-    desde = models.DateTimeField(_("rige desde"))
+    productos = models.ManyToManyField(Producto, verbose_name=_("productos"), blank=True)
+    metodos = models.ManyToManyField(Metodo, verbose_name=_("métodos"), blank=True)
+    disciplinas = models.ManyToManyField(Disciplina, verbose_name=_("disciplinas"), blank=True)
+    desde = models.DateTimeField(_("rige desde"), null=True, blank=True)
     causa = models.TextField(_("causa"))
     autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
 
@@ -165,6 +173,69 @@ class ReglaFirma(models.Model):
 
     def __str__(self) -> str:
         return f"v{self.version} ({'activa' if self.activa else 'inactiva'})"
+
+
+class Reproduccion(models.Model):
+    """What a version of the rule would have done over the reports of twelve months. Never edited nor deleted."""
+
+    regla = models.ForeignKey(ReglaFirma, models.PROTECT, related_name="reproducciones")
+    # As `reglas.parametros` gives them: a version is switched on only over a replay of exactly its own.
+    parametros = models.JSONField()
+    desde = models.DateTimeField()
+    hasta = models.DateTimeField()
+    informes = models.PositiveIntegerField()
+    firmaria = models.PositiveIntegerField()
+    # Of those it would have signed, what became of each that did not stay as it was.
+    corregidos = models.JSONField(default=list)
+    # Of the others, how many failed each condition (one report may fail several).
+    por_que_no = models.JSONField(default=dict)
+    milisegundos = models.PositiveIntegerField()
+    hecha_en = models.DateTimeField()
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("reproducción de una regla")
+        verbose_name_plural = _("reproducciones de reglas")
+
+    def __str__(self) -> str:
+        return f"{self.regla}: {self.firmaria} de {self.informes}"
+
+
+class CertificadoPropio(models.Model):
+    """A person's own signing certificate, held for him. Retired, its row stays and its key is wiped.
+
+    `p12` and `clave` are encrypted with `senasa.llave`; the rest is what the certificate says of itself.
+    """
+
+    usuario = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="certificados")
+    titular = models.CharField(_("titular"), max_length=200)
+    huella = models.CharField(max_length=64)
+    desde = models.DateTimeField(_("vale desde"))
+    hasta = models.DateTimeField(_("vale hasta"))
+    p12 = models.TextField(blank=True, editable=False)
+    clave = models.TextField(blank=True, editable=False)
+    puesto_en = models.DateTimeField()
+    retirado_en = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("certificado propio")
+        verbose_name_plural = _("certificados propios")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["usuario"], condition=Q(retirado_en__isnull=True), name="certificado_uno_por_persona"
+            ),
+            models.UniqueConstraint(
+                fields=["huella"], condition=Q(retirado_en__isnull=True), name="certificado_de_una_persona"
+            ),
+            models.CheckConstraint(
+                condition=Q(retirado_en__isnull=True) | Q(p12="", clave=""), name="certificado_retirado_sin_llave"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.titular
 
 
 # ── Work ──────────────────────────────────────────────────────────────────────────────────────────
@@ -434,6 +505,8 @@ class Informe(models.Model):
     regla = models.ForeignKey(ReglaFirma, models.PROTECT, null=True, blank=True)
     firmar_desde = models.DateTimeField(null=True, blank=True)
     autoriza = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+    # Whoever authorised it stood in for the director.
+    suplencia = models.ForeignKey(Suplencia, models.PROTECT, null=True, blank=True)
     # Fingerprint of the verified results at the moment a worker claimed the signature.
     huella = models.CharField(max_length=64, blank=True)
     reclamo_hasta = models.DateTimeField(null=True, blank=True)
@@ -479,6 +552,46 @@ class Informe(models.Model):
         """Whether a version that changes no result is on its way to the signature."""
         en_camino = self.estado not in (EstadoInforme.EMITIDO, EstadoInforme.ANULADO)
         return en_camino and self.enmienda == Enmienda.ADMINISTRATIVA
+
+
+class FirmaFuera(models.Model):
+    """One try at having a report signed outside: what was fixed for it, and the very bytes that were handed out."""
+
+    class Final(models.TextChoices):
+        EMITIDA = "emitida", _("emitida")
+        DEJADA = "dejada", _("dejada")
+        VENCIDA = "vencida", _("venció el tiempo")
+        SIN_EFECTO = "sin_efecto", _("quedó sin efecto")
+
+    informe = models.ForeignKey(Informe, models.PROTECT, related_name="firmas_fuera")
+    firmante = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    version = models.PositiveSmallIntegerField()
+    cvd = models.CharField(max_length=24, unique=True)
+    huella = models.CharField(max_length=64)
+    pedida_en = models.DateTimeField()
+    vence_en = models.DateTimeField()
+    # The hour that the report bears: when its PDF was made. Its bytes are dropped at the end.
+    emitido_en = models.DateTimeField(null=True, blank=True)
+    pdf = models.BinaryField(null=True, blank=True, editable=False)
+    terminada_en = models.DateTimeField(null=True, blank=True)
+    final = models.CharField(max_length=10, choices=Final, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("firma fuera del sistema")
+        verbose_name_plural = _("firmas fuera del sistema")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["informe"], condition=Q(terminada_en__isnull=True), name="firma_fuera_una_abierta"
+            ),
+            models.CheckConstraint(
+                condition=Q(terminada_en__isnull=True, final="") | Q(terminada_en__isnull=False, pdf__isnull=True),
+                name="firma_fuera_terminada_sin_pdf",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.informe} · {self.get_final_display() or _('en curso')}"
 
 
 class Analisis(models.Model):

@@ -25,7 +25,8 @@ from .models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Info
 
 # What a report that goes back to the bench knew of its signature.
 EN_BORRADOR: dict[str, Any] = {
-    "condiciones": [], "firmar_desde": None, "huella": "", "reclamo_hasta": None, "autoriza": None, "falla": "",
+    "condiciones": [], "firmar_desde": None, "huella": "", "reclamo_hasta": None, "autoriza": None, "suplencia": None,
+    "falla": "",
 }  # fmt: skip
 # What an analysis that waits for somebody again knew of who had it.
 SIN_ANALISTA: dict[str, Any] = {"analista": None, "iniciado_en": None, "verificado_en": None}

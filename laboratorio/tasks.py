@@ -15,3 +15,10 @@ def barrer_demoras() -> None:
     from . import recepcion
 
     recepcion.barrer_demoras()
+
+
+@shared_task(name="laboratorio.tasks.avisar_certificados", expires=600)
+def avisar_certificados() -> None:
+    from . import certificados
+
+    certificados.avisar_por_vencer()

@@ -10,6 +10,7 @@ from . import (
     vistas_muelle,
     vistas_preguntas,
     vistas_recepcion,
+    vistas_reglas,
     vistas_reversiones,
 )
 
@@ -18,6 +19,7 @@ muestra = "laboratorio/muestras/<str:numero>/"
 analisis = "laboratorio/analisis/<int:pk>/"
 informe = "laboratorio/informes/<str:numero>/"
 hoja = "laboratorio/hojas/<str:numero>/"
+regla = "laboratorio/reglas/<int:version>/"
 
 urlpatterns = [
     path(f"{partida}tomar-muestra/", views.partida_tomar_muestra, name="partida_tomar_muestra"),
@@ -109,4 +111,22 @@ urlpatterns = [
     path(f"{informe}anular/", vistas_enmiendas.informe_anular, name="informe_anular"),
     path(f"{informe}parcial/", views.informe_parcial, name="informe_parcial"),
     path(f"{informe}retener/", vistas_firmas.informe_retener, name="informe_retener"),
+    path(f"{informe}firmar-fuera/", vistas_firmas.informe_firmar_fuera, name="informe_firmar_fuera"),
+    path(f"{informe}firmar-fuera/pdf/", vistas_firmas.informe_para_firmar, name="informe_para_firmar"),
+    path(f"{informe}firmar-fuera/subir/", vistas_firmas.informe_subir, name="informe_subir"),
+    path(f"{informe}firmar-fuera/dejar/", vistas_firmas.informe_dejar_fuera, name="informe_dejar_fuera"),
+    path("laboratorio/firmas/varios/", vistas_firmas.firmar_varios, name="firmar_varios"),
+    path("laboratorio/certificado/", vistas_firmas.certificado, name="certificado"),
+    path("laboratorio/certificado/poner/", vistas_firmas.certificado_poner, name="certificado_poner"),
+    path("laboratorio/certificado/retirar/", vistas_firmas.certificado_retirar, name="certificado_retirar"),
+    path("laboratorio/suplencias/", vistas_firmas.suplencias, name="suplencias"),
+    path("laboratorio/suplencias/nueva/", vistas_firmas.suplencia_nueva, name="suplencia_nueva"),
+    path("laboratorio/suplencias/<int:pk>/terminar/", vistas_firmas.suplencia_terminar, name="suplencia_terminar"),
+    path("laboratorio/reglas/", vistas_reglas.reglas, name="reglas"),
+    path("laboratorio/reglas/nueva/", vistas_reglas.regla_nueva, name="regla_nueva"),
+    path("laboratorio/reglas/apagar/", vistas_reglas.regla_apagar, name="regla_apagar"),
+    path(regla, vistas_reglas.regla, name="regla"),
+    path(f"{regla}reproducir/", vistas_reglas.regla_reproducir, name="regla_reproducir"),
+    path(f"{regla}encender/", vistas_reglas.regla_encender, name="regla_encender"),
+    path("regla-de-firma/<int:version>/", vistas_reglas.regla_publica, name="regla_publica"),
 ]

@@ -813,6 +813,7 @@ def informe(request: HttpRequest, numero: str) -> HttpResponse:
         "ve_caso": Expediente.objects.visibles_para(request.user).filter(pk=informe.expediente_id).exists(),
         "puede_firmar": informe.estado != EstadoInforme.EN_GRACIA
         and permite(informe, Accion.FIRMAR, request.user, tabla=INFORME),
+        "puede_subir": permite(informe, Accion.SUBIR_FIRMADO, request.user, tabla=INFORME),
         "puede_devolver": permite(informe, Accion.DEVOLVER, request.user, tabla=INFORME)
         and not informe.en_enmienda_administrativa,
         "enmiendas": actos_tras_la_firma(informe, request.user),

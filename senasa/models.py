@@ -1,14 +1,21 @@
 """People and places: users and their roles, border posts, disciplines, days without work."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
+
+from . import reloj
 
 
 class Rol(models.TextChoices):
@@ -85,8 +92,20 @@ class Usuario(AbstractUser):
         return self.get_full_name() or self.username
 
     def tiene(self, *roles: str) -> bool:
-        """Whether the user holds any of `roles`."""
-        return not set(roles).isdisjoint(self.roles)
+        """Whether the user holds any of `roles`, or stands in for who does."""
+        return bool(self.roles_entre(roles))
+
+    def roles_entre(self, roles: Iterable[str]) -> set[str]:
+        """Which of `roles` the user holds now: the director's also as his deputy, within the dates."""
+        suyos = set(roles) & set(self.roles)
+        if Rol.DIRECTOR in roles and Rol.DIRECTOR not in suyos and self.suplencia:
+            suyos.add(Rol.DIRECTOR)
+        return suyos
+
+    @cached_property
+    def suplencia(self) -> Suplencia | None:
+        """Under which the user stands in for the director today; asked once for each request, as users are."""
+        return Suplencia.objects.vigentes().filter(suplente=self).select_related("titular").first()
 
     def poner_roles(self, roles: list[str]) -> None:
         """The role opens the administration site; no other switch does."""
@@ -104,6 +123,45 @@ class Usuario(AbstractUser):
         if self.first_name and self.last_name:
             return f"{self.first_name[0]}. {self.last_name}"
         return self.username
+
+
+class ConsultaSuplencia(models.QuerySet["Suplencia"]):
+    def vigentes(self) -> ConsultaSuplencia:
+        """In force today, in Lima."""
+        hoy = timezone.localdate(reloj.ahora())
+        return self.filter(desde__lte=hoy, hasta__gte=hoy, terminada_en=None)
+
+
+class Suplencia(models.Model):
+    """Who has the director's acts while the director is away; both days included. Ended early, the row stays."""
+
+    titular = models.ForeignKey(Usuario, models.PROTECT, verbose_name=_("a quién suple"), related_name="suplencias")
+    suplente = models.ForeignKey(Usuario, models.PROTECT, verbose_name=_("quién suple"), related_name="suple")
+    desde = models.DateField(_("desde"))
+    hasta = models.DateField(_("hasta"))
+    causa = models.CharField(_("causa"), max_length=200)
+    autor = models.ForeignKey(Usuario, models.PROTECT, related_name="+")
+    creada_en = models.DateTimeField()
+    terminada_en = models.DateTimeField(_("terminada antes"), null=True, blank=True)
+    history = HistoricalRecords()
+
+    objects = ConsultaSuplencia.as_manager()
+
+    class Meta:
+        ordering = ["-desde", "-id"]
+        verbose_name = _("suplencia")
+        verbose_name_plural = _("suplencias")
+        constraints = [
+            models.CheckConstraint(condition=Q(hasta__gte=F("desde")), name="suplencia_en_orden"),
+            models.CheckConstraint(condition=~Q(titular=F("suplente")), name="suplencia_de_otro"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.suplente} por {self.titular}"
+
+    @property
+    def vigente(self) -> bool:
+        return self.terminada_en is None and self.desde <= timezone.localdate(reloj.ahora()) <= self.hasta
 
 
 class Latido(models.Model):

@@ -408,6 +408,7 @@ CELERY_BEAT_SCHEDULE = {
     for tarea, segundos in {
         "notificaciones.tasks.despachar": 5,
         "laboratorio.tasks.barrer_informes": 5,
+        "laboratorio.tasks.avisar_certificados": 3600,
         "expedientes.tasks.barrer_documentos": 5,
         "expedientes.tasks.cerrar_listos": 300,
         "laboratorio.tasks.barrer_demoras": 300,

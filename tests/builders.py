@@ -9,8 +9,9 @@ from django.core.management import call_command
 
 from expedientes import services as casos
 from expedientes.models import AgenteAduana, Dictamen, Expediente, Importador, Pais, Producto
-from laboratorio import recorrido
+from laboratorio import recorrido, reglas
 from laboratorio.demo import crear_personas
+from laboratorio.models import ReglaFirma
 from laboratorio.recorrido import PASOS, Caso
 from senasa import reloj
 from senasa.models import Puesto, Usuario
@@ -121,3 +122,11 @@ def crear_expediente(estado: str = "registrado", **opciones: Any) -> Expediente:
     """A case whose state is `estado`, with a true history."""
     hasta = {"dictaminado": "con_riv"}.get(estado, estado)
     return crear_caso(hasta, **opciones).expediente
+
+
+def poner_regla(**parametros: Any) -> ReglaFirma:
+    """A version of the rule of automatic signature, replayed and switched on as the director does."""
+    director = personas()["director"]
+    regla = reglas.redactar(actor=director, **{"gracia_minutos": 30, "causa": "Prueba.", **parametros})
+    reglas.reproducir(regla=regla, actor=director)
+    return reglas.poner_en_vigor(regla=regla, actor=director)

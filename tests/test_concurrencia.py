@@ -23,7 +23,7 @@ from expedientes import incidencias, tasks
 from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Medida, Pais, Producto, Puesto
-from laboratorio import contramuestras, rotulos
+from laboratorio import contramuestras, firmas, rotulos
 from laboratorio import services as laboratorio
 from laboratorio import tasks as tareas_del_laboratorio
 from laboratorio.demo import CLAVE
@@ -130,6 +130,10 @@ def _para_rotular(caso: Caso) -> dict[str, Any]:
     return {"muestra": Muestra.objects.filter(expediente=caso.expediente).latest("pk").pk}
 
 
+def _firmandose_fuera(caso: Caso) -> None:
+    firmas.firmar_fuera(informe=Informe.objects.get(expediente=caso.expediente), actor=caso.personas["director"])
+
+
 def _linea(caso: Caso) -> list[Any]:
     return [caso.expediente.numero, 1]
 
@@ -191,6 +195,8 @@ ACTOS: list[tuple[str, str, Any, Callable, Callable | dict, dict[str, Any], Call
     ("informe_retener", "verificado", "verificador", _su_informe, {"texto": "A ver."}, {}, None),
     ("informe_parcial", "en_proceso", "director", _su_informe, _texto("positivo-temprano"), MAIZ, _positivo_temprano),
     ("informe_firmar", "verificado", "director", _su_informe, {}, {"valor": "positivo"}, None),
+    ("informe_firmar_fuera", "verificado", "director", _su_informe, {}, {"valor": "positivo"}, None),
+    ("informe_dejar_fuera", "verificado", "director", _su_informe, {}, {"valor": "positivo"}, _firmandose_fuera),
     ("partida_dictaminar", "resultado_emitido", "inspector", _linea,
      {"decision": "ingreso", "fundamento": "Negativo."}, {}, None),
     ("partida_dictaminar_sin_muestra", "en_inspeccion", "inspector", _linea,
@@ -317,7 +323,8 @@ def test_cada_tarea_tres_veces_seguidas_y_dos_a_la_vez(certificado: Any, servido
     Informe.objects.filter(expediente=por_firmar).update(firmar_desde=timezone.now())
     Expediente.objects.filter(pk=por_cerrar.pk).update(estado_desde=timezone.now() - timedelta(days=2))
     tareas = [
-        tareas_del_laboratorio.barrer_informes, tareas_del_laboratorio.barrer_demoras, tasks.barrer_documentos,
+        tareas_del_laboratorio.barrer_informes, tareas_del_laboratorio.barrer_demoras,
+        tareas_del_laboratorio.avisar_certificados, tasks.barrer_documentos,
         tasks.cerrar_listos, tasks.recordar_observaciones, tareas_de_avisos.despachar,
     ]  # fmt: skip
     for tarea in tareas:

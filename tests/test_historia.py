@@ -19,9 +19,8 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
 from expedientes.models import Expediente
-from laboratorio.models import ReglaFirma
 from senasa import reloj
-from tests.builders import personas
+from tests.builders import poner_regla
 from tests.conftest import Buzon, url_de_la_base
 from tests.test_pantallas import abrir, ingresar  # noqa: F401
 
@@ -83,8 +82,7 @@ def obrero(entorno: dict[str, str], servidor_smtp: Buzon, certificado: Path, tmp
 @pytest.fixture
 def sin_gracia() -> None:
     """The rule with no grace time, so that the story need not wait half an hour."""
-    personas()
-    ReglaFirma.objects.create(version=99, gracia_minutos=0, desde=reloj.ahora(), causa="prueba")
+    poner_regla(gracia_minutos=0)
 
 
 class Historia:

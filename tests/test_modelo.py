@@ -111,6 +111,7 @@ MOTIVO = {
 APARTE = {
     ("expediente", "registrar"), ("muestra", "enviar"), ("partida", "reabrir"), ("partida", "reabrir_inspeccion"),
     ("analisis", "devolver"), ("analisis", "enmendar_resultado"),
+    ("informe", "subir_firmado"),  # with a signed file: tests/laboratorio/test_firma_fuera.py
 }  # fmt: skip
 ACTOS = [
     (tabla, accion)
@@ -508,6 +509,12 @@ class Vidas(RuleBasedStateMachine):
 
     def hacer_firmar(self, informe: Any, actor: Any, _suerte: Random) -> None:
         firmas.ordenar_firma(informe=informe, actor=actor)
+
+    def hacer_firmar_fuera(self, informe: Any, actor: Any, _suerte: Random) -> None:
+        firmas.firmar_fuera(informe=informe, actor=actor)
+
+    def hacer_dejar_de_firmar_fuera(self, informe: Any, actor: Any, _suerte: Random) -> None:
+        firmas.dejar_de_firmar_fuera(informe=informe, actor=actor)
 
     # ── What must hold after every step ───────────────────────────────────────────────────────────
 

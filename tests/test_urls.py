@@ -23,6 +23,7 @@ from laboratorio.demo import CLAVE
 from laboratorio.hojas import abrir_hoja
 from laboratorio.models import Analisis, Muestra
 from laboratorio.services import guardar_contramuestra, guardar_evidencia
+from laboratorio.suplencias import nombrar
 from notificaciones import enlaces
 from notificaciones.services import enlace_para
 from senasa import reloj
@@ -160,6 +161,24 @@ MATRIZ = {
     "informe_devolver": Fila({"director"}, {"director"}, "informe"),
     "informe_parcial": Fila({"director"}, {"director"}, "informe"),
     "informe_retener": Fila(NADIE, {"analista", "verificador"}, "informe"),
+    "informe_firmar_fuera": Fila({"director"}, {"director"}, "informe"),
+    "informe_para_firmar": Fila({"director"}, args="informe"),
+    "informe_subir": Fila({"director"}, {"director"}, "informe"),
+    "informe_dejar_fuera": Fila(NADIE, {"director"}, "informe"),
+    "firmar_varios": Fila({"director"}, {"director"}),
+    "certificado": Fila(LABORATORIO),
+    "certificado_poner": Fila(LABORATORIO, LABORATORIO),
+    "certificado_retirar": Fila(LABORATORIO, LABORATORIO),
+    "suplencias": Fila({"director", "admin"}),
+    "suplencia_nueva": Fila({"director", "admin"}, {"director", "admin"}),
+    "suplencia_terminar": Fila({"director", "admin"}, {"director", "admin"}, "suplencia"),
+    "reglas": Fila(LABORATORIO | {"direccion", "admin"}),
+    "regla": Fila(LABORATORIO | {"direccion", "admin"}, args="regla"),
+    "regla_nueva": Fila({"director"}, {"director"}),
+    "regla_reproducir": Fila(NADIE, {"director"}, "regla"),
+    "regla_encender": Fila({"director"}, {"director"}, "regla"),
+    "regla_apagar": Fila({"director"}, {"director"}),
+    "regla_publica": Fila(PUBLICA, args="regla"),
     "verificar": Fila(PUBLICA, PUBLICA),
     "verificar_cvd": Fila(PUBLICA, args="documento"),
     "seguimiento": Fila(PUBLICA, args="token"),
@@ -280,6 +299,11 @@ def mundo(certificado, tmp_path):
     hoja = abrir_hoja(metodo=analisis.metodo, analisis=en_hoja.analisis, actor=abierto.personas["analista"]).hoja
     enlace = enlace_para(referencia=abierto.expediente.referencia, correo="a@example.com")
     borrador = borradores.crear("a@example.com")
+    hoy = timezone.localdate()
+    suplencia = nombrar(
+        titular=abierto.personas["director"], suplente=abierto.personas["verificador"], causa="Vacaciones.",
+        desde=hoy + timedelta(days=30), hasta=hoy + timedelta(days=40), actor=abierto.personas["director"],
+    )  # fmt: skip
     argumentos: dict[str, Any] = {
         "": [],
         "caso": [abierto.expediente.numero],
@@ -303,6 +327,8 @@ def mundo(certificado, tmp_path):
         "borrador_y_paso": [borrador.envio, "quien"],
         "borrador_y_partida": [borrador.envio, 1],
         "caso_y_documento": [cerrado.expediente.numero, documento.cvd],
+        "suplencia": [suplencia.pk],
+        "regla": [1],
     }
     return argumentos
 

@@ -7,8 +7,8 @@ from django.core.files.storage import storages
 from django.urls import reverse
 
 from expedientes.models import Documento, Estado, Evento
-from laboratorio import firmas, reversiones, services
-from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, Informe, ReglaFirma
+from laboratorio import certificados, firmas, reglas, reversiones, services
+from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, Informe
 from senasa import reloj
 from senasa.transicion import EstadoImpide, RolImpide
 from tests.builders import crear_caso
@@ -86,27 +86,27 @@ def test_an_incomplete_set_is_not_for_the_machine(certificado, gente):
     assert informe_de(caso).estado == EstadoInforme.POR_FIRMAR
 
 
-def test_the_rule_switched_off_in_the_grace_time_leaves_it_to_the_director(certificado):
+def test_the_rule_switched_off_in_the_grace_time_leaves_it_to_the_director(certificado, gente):
     informe = informe_de(crear_caso("verificado"))
-    ReglaFirma.objects.create(version=2, activa=False, desde=reloj.ahora(), causa="Auditoría.")
+    reglas.apagar(actor=gente["director"], causa="Auditoría.")
     assert firmar_ahora(informe, timedelta(days=2)).estado == EstadoInforme.POR_FIRMAR
     assert no_cumple(informe) == ["La regla de firma automática está activa"]
 
 
 def test_without_a_certificate_nothing_leaves_and_a_good_one_heals(
-    certificado, entrar, settings, django_capture_on_commit_callbacks
+    certificado, entrar, gente, django_capture_on_commit_callbacks
 ):
     caso = crear_caso("verificado", valor="positivo")
-    informe, bueno = informe_de(caso), settings.FIRMA_CLAVE
+    informe = informe_de(caso)
     director = entrar("director")
-    settings.FIRMA_CLAVE = "otra"
+    certificados.retirar(usuario=gente["director"])
     director.post(reverse("informe_firmar", args=[informe.numero]))
     assert firmar_ahora(informe).estado == EstadoInforme.FIRMA_FALLIDA
     assert informe.falla
     assert informe.falla in director.get(reverse("firmas")).content.decode().replace("&#x27;", "'")
     assert Documento.objects.count() == 0
     assert caso.partidas[0].estado == Estado.EN_LABORATORIO
-    settings.FIRMA_CLAVE = bueno
+    certificados.dar_de_demostracion(gente["director"])
     assert director.post(reverse("informe_firmar", args=[informe.numero])).status_code == 302
     with django_capture_on_commit_callbacks(execute=True):
         assert firmar_ahora(informe).estado == EstadoInforme.EMITIDO
@@ -114,14 +114,13 @@ def test_without_a_certificate_nothing_leaves_and_a_good_one_heals(
         assert archivo.read(5) == b"%PDF-"
 
 
-def test_a_failed_signature_heals_by_itself(certificado, gente, settings):
-    informe, bueno = informe_de(crear_caso("verificado", valor="positivo")), settings.FIRMA_CLAVE
+def test_a_failed_signature_heals_by_itself(certificado, settings):
+    informe, bueno = informe_de(crear_caso("verificado")), settings.FIRMA_CLAVE
     settings.FIRMA_CLAVE = "otra"
-    firmas.ordenar_firma(informe=informe, actor=gente["director"])
-    assert firmar_ahora(informe).estado == EstadoInforme.FIRMA_FALLIDA
+    assert firmar_ahora(informe, timedelta(hours=1)).estado == EstadoInforme.FIRMA_FALLIDA
     settings.FIRMA_CLAVE = bueno
-    assert firmar_ahora(informe).estado == EstadoInforme.FIRMA_FALLIDA  # not at once: every minute
-    assert firmar_ahora(informe, timedelta(minutes=2)).estado == EstadoInforme.EMITIDO
+    assert firmar_ahora(informe, timedelta(hours=1)).estado == EstadoInforme.FIRMA_FALLIDA  # not at once: every minute
+    assert firmar_ahora(informe, timedelta(hours=1, minutes=2)).estado == EstadoInforme.EMITIDO
 
 
 def test_retener(certificado, entrar):
