@@ -188,8 +188,13 @@ def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpRespons
 @ver
 @con_rol(Rol.RECEPCION)
 def recepcion(request: HttpRequest) -> HttpResponse:
-    analisis = Analisis.objects.visibles_para(request.user).de_muestras_recibidas().en_cola()
+    por_iniciar = Analisis.objects.visibles_para(request.user).de_muestras_recibidas()
+    filtrados, contadores = filtrar(
+        request, por_iniciar.filter(estado__in=[EstadoAnalisis.PENDIENTE, EstadoAnalisis.ASIGNADO])
+    )
+    analisis = filtrados.en_cola()
     contexto = {
+        "contadores": contadores,
         "muestras": con_semaforo(
             Muestra.objects.visibles_para(request.user).por_recibir(), lambda muestra: muestra.partida
         ),

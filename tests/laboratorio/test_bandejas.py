@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from expedientes.models import Partida
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, Informe
 from laboratorio.recorrido import Caso
 from tests.builders import avanzar_hasta, crear_caso
@@ -126,3 +128,24 @@ def test_firmas_positives_first_with_what_failed(entrar, certificado):
     assert [i.expediente_id for i in respuesta.context["en_gracia"]] == [negativo.expediente.pk]
     assert "No se cumplió «Ningún resultado fue nunca positivo ni indeterminado»" in respuesta.content.decode()
     assert Informe.objects.filter(estado=EstadoInforme.EN_GRACIA).count() == 1
+
+
+@pytest.mark.parametrize(("bandeja", "quien"), [("recepcion", "recepcion"), ("analisis_bandeja", "analista")])
+def test_the_strip_counts_and_filters(entrar, bandeja, quien):
+    """What blocks a perishable cargo, what is due, what is old: each a number and an address."""
+    fruta = crear_caso("recibido", hace=timedelta(hours=9))
+    grano = crear_caso("recibido", producto="maiz-amarillo-duro", origen="US", hace=timedelta(days=6))
+    Partida.objects.filter(expediente=grano.expediente).update(vence_en=timezone.now() - timedelta(hours=1))
+    navegador = entrar(quien)
+    cuentas = {}
+    for contador in navegador.get(reverse(bandeja)).context["contadores"]:
+        contexto = navegador.get(reverse(bandeja) + contador["url"]).context
+        filas = contexto["pendientes"] if bandeja == "recepcion" else contexto["por_tomar"]
+        assert len(filas) == contador["numero"]
+        cuentas[contador["texto"]] = {a.expediente_id for a in filas}
+    assert cuentas == {
+        "Todo": {fruta.expediente.pk, grano.expediente.pk},
+        "Perecibles": {fruta.expediente.pk},
+        "Por vencer": {grano.expediente.pk},
+        "Antiguos": {grano.expediente.pk},
+    }
