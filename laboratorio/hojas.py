@@ -73,7 +73,8 @@ def pasar(
         raise EstadoImpide(_("%(quien)s ya lo tiene.") % {"quien": analista.firma_corta})
     evento = avanzar(
         analisis, Accion.PASAR, tabla=ANALISIS, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
-        datos={"de": analisis.analista_id, "analista": analista.pk}, cambios={"analista": analista},
+        datos={"de": analisis.analista_id, "analista": analista.pk, "a_quien": analista.firma_corta},
+        cambios={"analista": analista},
     )  # fmt: skip
     if renglon:
         renglon.hoja.analistas.add(analista)

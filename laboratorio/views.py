@@ -586,7 +586,8 @@ def _motivos() -> dict[tuple[str, str], str]:
 
 
 def _linea(evento: Evento, motivos: dict[tuple[str, str], str], detalle: str) -> dict[str, Any]:
-    partes = [detalle, motivos.get((evento.accion, evento.motivo), evento.motivo), evento.texto]
+    a_quien = f"→ {evento.datos['a_quien']}" if "a_quien" in evento.datos else ""
+    partes = [detalle, a_quien, motivos.get((evento.accion, evento.motivo), evento.motivo), evento.texto]
     return {
         "titulo": hecho(evento.objeto, evento.accion),
         "cuando": evento.ocurrio_en,

@@ -233,7 +233,10 @@ def test_a_stale_row_is_refused_by_itself_and_the_others_are_saved(entrar: Calla
     assert Evento.objects.get(accion="pasar").datos == {
         "de": caso.personas["analista"].pk,
         "analista": caso.personas["analista2"].pk,
+        "a_quien": "A. Quispe",
     }
+    vida = ana.get(reverse("muestra", args=[uno.muestra.numero])).content.decode()
+    assert "→ A. Quispe" in vida
 
 
 def test_only_who_joined_the_sheet_records_on_it(entrar: Callable[[str], Client]) -> None:
