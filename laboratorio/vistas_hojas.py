@@ -556,6 +556,7 @@ def laboratorio(request: HttpRequest) -> HttpResponse:
         "elegido": request.GET.get("analista", ""),
         "filtrado": any(request.GET.get(clave) for clave in FILTROS),
         "reparte": reparte,
+        "dirige": request.user.tiene(Rol.DIRECTOR),
         "pasa": reparte or request.user.tiene(Rol.ANALISTA),
         "largo": LARGO,
     }
