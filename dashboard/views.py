@@ -18,8 +18,9 @@ from expedientes import services
 from expedientes.actos import devolver
 from expedientes.lifecycle import Accion
 from expedientes.models import Expediente
+from laboratorio import preguntas
 from senasa import escrito, reloj
-from senasa.models import Puesto, Rol
+from senasa.models import ROLES_DE_PUESTO, Puesto, Rol
 from senasa.permisos import con_rol
 from senasa.transicion import DatoInvalido, RolImpide
 
@@ -144,6 +145,8 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
             "ofrecido": queries.traslado_ofrecido(objeto),
             "bitacora": caso.bitacora(objeto, de_laboratorio=lector.de_laboratorio),
             "avisos": caso.avisos_de(objeto),
+            "preguntas": preguntas.visibles(request.user).filter(expediente=objeto),
+            "mi_lado": preguntas.Lado.PUESTO if request.user.tiene(*ROLES_DE_PUESTO) else "",
             "atiende": request.user.tiene(*ATIENDEN),
         },
     )

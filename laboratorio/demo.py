@@ -75,6 +75,10 @@ DESTINOS = (
     ("perdida", 1, (0.2, 1)),
     ("trasladado", 1, (0.1, 1)),
     ("posentrada", 2, (5, 40)),
+    ("demorado", 1, (1.2, 2.5)),
+    ("preguntado", 2, (0.05, 1)),
+    ("contestado", 1, (0.1, 1)),
+    ("contramuestra", 4, (1, 45)),
     ("desistido", 1, (1, 30)),
     ("anulado", 1, (1, 30)),
     ("en_cola", 1, (0.1, 1)),
@@ -85,6 +89,10 @@ DESTINOS = (
 APARTE: dict[str, tuple[str, list[str]]] = {
     "rechazada": ("en_laboratorio", ["rechazar"]),
     "perdida": ("en_laboratorio", ["perder"]),
+    "demorado": ("en_laboratorio", []),
+    "preguntado": ("recibido", ["preguntar"]),
+    "contestado": ("recibido", ["preguntar", "contestar"]),
+    "contramuestra": ("cerrado", ["guardar_contramuestra"]),
     "observado": ("en_inspeccion", ["observar"]),
     "respondido": ("en_inspeccion", ["observar", "responder"]),
     "no_presentada": ("programado", ["no_presentada"]),
@@ -106,6 +114,7 @@ DEMORA = {
     "con_resultado": (1, 7), "revertido": (0.1, 0.8), "verificado": (0.05, 1), "resultado_emitido": (0.03, 0.4),
     "dictaminado": (0.1, 4), "con_riv": (0.001, 0.002), "en_medida": (0.05, 1), "medida_cumplida": (3, 15),
     "cerrado": (0.05, 1), "observar": (0.05, 0.5), "responder": (1, 4), "no_presentada": (0.3, 1.5), "perder": (1, 3),
+    "rotular": (0.001, 0.005), "preguntar": (0.01, 0.1), "contestar": (0.1, 0.5), "guardar_contramuestra": (0.1, 2),
     "ordenar_posentrada": (0.01, 0.1), "cerrar": (0.05, 0.5),
     "tomar_muchas": (0.02, 0.2), "enviar": (0.1, 1), "recibir": (0.2, 1), "abrir_hoja": (0.02, 0.3),
     "anotar_la_mitad": (0.02, 0.1), "anotar_todas": (0.02, 0.1), "fallar_control": (0.01, 0.05),
@@ -231,10 +240,12 @@ def _caso(
     if positivo:
         decision = azar.choice([Dictamen.Decision.RECHAZO, Dictamen.Decision.CONDICIONADO])
     camino = _camino(destino, con_medida=positivo, con_reversion=azar.random() < 0.25)
+    if "muestreado" in camino and azar.random() < 0.5:
+        camino.insert(camino.index("muestreado") + 1, "rotular")
     momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora)
     with reloj.fijado(momentos[0]):
         expediente = _registrar(envio, azar=azar, personas=personas, importador=importador, agente=agente)
-    caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision)
+    caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision, comparte=True)
     for paso, momento in zip(camino, momentos[1:], strict=True):
         with reloj.fijado(momento):
             (PASOS.get(paso) or getattr(recorrido, paso))(caso)

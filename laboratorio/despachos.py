@@ -18,9 +18,13 @@ SERIE = "DM"
 
 
 def abiertos(puesto: Puesto, *, en: datetime | None = None) -> QuerySet[Despacho]:
-    """The manifests of `puesto` that one more box can still join: just left, and not checked off yet. Newest first."""
-    desde = (en or reloj.ahora()) - timedelta(hours=settings.DESPACHO_ABIERTO_HORAS)
-    return Despacho.objects.filter(puesto=puesto, conciliado_en=None, salio_en__gte=desde).order_by("-pk")
+    """The manifests of `puesto` that one more box can still join: left about then, not checked off yet. Newest first.
+
+    About: whoever writes down in the evening what left in the morning may begin with either line.
+    """
+    momento, horas = en or reloj.ahora(), timedelta(hours=settings.DESPACHO_ABIERTO_HORAS)
+    hace_poco = Despacho.objects.filter(salio_en__range=(momento - horas, momento + horas))
+    return hace_poco.filter(puesto=puesto, conciliado_en=None).order_by("-pk")
 
 
 def subir_a(

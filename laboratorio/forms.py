@@ -674,7 +674,9 @@ class FormularioLlegada(forms.Form):
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
     conservacion_al_llegar = _conservacion_al_llegar()
-    observaciones = forms.CharField(required=False, max_length=2000)
+    observaciones = forms.CharField(
+        required=False, max_length=2000, widget=forms.TextInput(attrs={"placeholder": _("observaciones")})
+    )
 
     def __init__(self, datos: Any = None, *, muestra: Muestra):
         inicial = {"cantidad_recibida": muestra.cantidad.normalize()}

@@ -16,10 +16,11 @@ from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from . import firmas, hojas, reversiones
+from . import contramuestras, despachos, firmas, hojas, preguntas, recepcion, reversiones, rotulos
 from . import services as laboratorio
 from .models import (
     Analisis,
+    Despacho,
     EstadoAnalisis,
     EstadoInforme,
     EstadoMuestra,
@@ -27,6 +28,8 @@ from .models import (
     Informe,
     Muestra,
     Renglon,
+    Rotulo,
+    TandaRotulos,
     TipoDeControl,
     Valor,
 )
@@ -41,6 +44,7 @@ class Caso:
     azar: Random = field(default_factory=lambda: Random(1))  # noqa: S311
     valor: str = Valor.NEGATIVO
     decision: str = Dictamen.Decision.INGRESO
+    comparte: bool = False
 
     @property
     def inspector(self) -> Usuario:
@@ -96,14 +100,32 @@ def tomar_muestra(caso: Caso) -> None:
         )
 
 
+def rotular(caso: Caso) -> None:
+    """Blank labels of the post on what was taken, as on a quay without a printer."""
+    tomadas = caso.expediente.muestras.filter(estado=EstadoMuestra.TOMADA, rotulo=None)
+    for muestra in tomadas:
+        libres = Rotulo.objects.filter(tanda__puesto=caso.expediente.puesto, muestra=None)
+        rotulo = libres.first() or _tanda(caso).rotulos.first()
+        assert rotulo  # a batch has labels
+        rotulos.rotular(muestra=muestra, rotulo=rotulo, actor=caso.inspector)
+
+
+def _tanda(caso: Caso) -> TandaRotulos:
+    return rotulos.imprimir_en_blanco(puesto=caso.expediente.puesto, actor=caso.inspector, cuantos=rotulos.POR_HOJA)
+
+
 def enviar(caso: Caso) -> None:
+    """Its lines in one car; with `comparte`, in the one that another case's samples have just left in."""
+    despacho = despachos.abiertos(caso.expediente.puesto).first() if caso.comparte else None
     for partida in caso.partidas:
-        laboratorio.enviar(
+        solicitud = laboratorio.enviar(
+            despacho=despacho,
             partida=partida,
             actor=caso.inspector,
             ensayos=[(requisito.metodo, requisito.plaga) for requisito in laboratorio.requisitos_de(partida)],
-            transporte="Vehículo del puesto",
+            transporte="" if despacho else "Vehículo del puesto",
         )
+        despacho = solicitud.despacho
 
 
 def recibir(caso: Caso) -> None:
@@ -113,6 +135,43 @@ def recibir(caso: Caso) -> None:
             actor=caso.personas["recepcion"],
             condicion=Muestra.Condicion.BUENA,
             cantidad_recibida=muestra.cantidad,
+        )
+    _conciliar(caso)
+
+
+def _conciliar(caso: Caso) -> None:
+    """Check off the manifests of which nothing is on the road any more."""
+    for despacho in Despacho.objects.filter(solicitudes__expediente=caso.expediente, conciliado_en=None).distinct():
+        if all(muestra.estado != EstadoMuestra.ENVIADA for muestra in despachos.muestras_de(despacho)):
+            recepcion.conciliar(despacho=despacho, actor=caso.personas["recepcion"], llegadas=[])
+
+
+def preguntar(caso: Caso) -> None:
+    """Reception asks the post about what it has just received."""
+    muestra = caso.expediente.muestras.filter(estado=EstadoMuestra.RECIBIDA).first()
+    assert muestra
+    preguntas.preguntar(
+        muestra=muestra,
+        actor=caso.personas["recepcion"],
+        texto="El lote del rótulo no es el de la solicitud: ¿cuál de los dos vale?",
+        vence_en=reloj.ahora() + timedelta(hours=caso.azar.choice([8, 24, 48])),
+    )
+
+
+def contestar(caso: Caso) -> None:
+    for pregunta in caso.expediente.preguntas.filter(respondida_en=None):
+        preguntas.contestar(
+            pregunta=pregunta, actor=caso.inspector, respuesta="Vale el del rótulo; en la solicitud se escribió otro."
+        )
+
+
+def guardar_contramuestra(caso: Caso) -> None:
+    for muestra in caso.expediente.muestras.filter(estado=EstadoMuestra.ANALIZADA):
+        laboratorio.guardar_contramuestra(
+            muestra=muestra,
+            actor=caso.personas["recepcion"],
+            lugar=f"Cámara {caso.azar.randint(1, 3)}, caja {caso.azar.randint(1, 40)}",
+            hasta=contramuestras.hasta_por_omision(),
         )
 
 
@@ -124,6 +183,7 @@ def rechazar(caso: Caso) -> None:
             motivo=_motivo(caso, "rechazar"),
             texto="El envase llegó abierto y la muestra no alcanza para los análisis pedidos.",
         )
+    _conciliar(caso)
 
 
 def perder(caso: Caso) -> None:
@@ -134,6 +194,7 @@ def perder(caso: Caso) -> None:
             motivo="no-llego",
             texto="El vehículo llegó sin ella; el conductor no recuerda haberla cargado.",
         )
+    _conciliar(caso)
 
 
 def asignar(caso: Caso) -> None:

@@ -18,6 +18,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -526,14 +527,20 @@ def _vida(
     else:
         suyos &= ~Q(objeto="muestra", accion__in=DE_LA_MESA)
     motivos = _motivos()
-    eventos = Evento.objects.filter(suyos, expediente=muestra.expediente_id).exclude(CALLADOS).select_related("actor")
-    return [
-        _linea(evento, motivos, _detalle(evento, muestra, informe, nombres))
-        for evento in eventos.order_by("ocurrio_en", "n")
-    ]
+    eventos = list(
+        Evento.objects.filter(suyos, expediente=muestra.expediente_id)
+        .exclude(CALLADOS)
+        .select_related("actor")
+        .order_by("ocurrio_en", "n")
+    )
+    asignados = {evento.datos.get("analista") for evento in eventos} - {None}
+    analistas = {uno.pk: uno.firma_corta for uno in Usuario.objects.filter(pk__in=asignados)}
+    return [_linea(uno, motivos, _detalle(uno, muestra, informe, nombres, analistas)) for uno in eventos]
 
 
-def _detalle(evento: Evento, muestra: Muestra, informe: Informe | None, nombres: dict[int, str]) -> str:
+def _detalle(
+    evento: Evento, muestra: Muestra, informe: Informe | None, nombres: dict[int, str], analistas: dict[int, str]
+) -> str:
     """What an entry says besides, from what the log kept of it: a later act does not change it."""
     datos = evento.datos
     match evento.objeto, evento.accion:
@@ -541,7 +548,7 @@ def _detalle(evento: Evento, muestra: Muestra, informe: Informe | None, nombres:
             partes = [
                 str(muestra.expediente.puesto),
                 _("precinto %(precinto)s") % datos,
-                f"{Decimal(datos['cantidad']).normalize():f} {datos['unidad']}" if "cantidad" in datos else "",
+                f"{localize(Decimal(datos['cantidad']).normalize())} {datos['unidad']}" if "cantidad" in datos else "",
             ]
         case "muestra", Accion.ROTULAR:
             partes = [datos["rotulo"]]
@@ -562,6 +569,8 @@ def _detalle(evento: Evento, muestra: Muestra, informe: Informe | None, nombres:
             partes = [_("acta %(acta)s") % datos]
         case "muestra", _otro:
             partes = [datos.get("despacho", "")]
+        case "analisis", Accion.ASIGNAR:
+            partes = [nombres[evento.objeto_id], analistas.get(datos.get("analista"), "")]
         case "analisis", _otro:
             valor = datos.get("valor")
             partes = [nombres[evento.objeto_id], str(Valor(valor).label) if valor else ""]
@@ -576,7 +585,7 @@ def _como_llego(muestra: Muestra, datos: dict[str, Any]) -> list[str]:
     conservacion = datos.get("conservacion_al_llegar")
     return [
         _("condición %(como)s") % {"como": Muestra.Condicion(datos["condicion"]).label},
-        f"{Decimal(datos['cantidad_recibida']).normalize():f} {muestra.unidad}",
+        f"{localize(Decimal(datos['cantidad_recibida']).normalize())} {muestra.unidad}",
         str(Muestra.Conservacion(conservacion).label) if conservacion else "",
     ]
 

@@ -66,6 +66,8 @@ def recepcion_rapida(request: HttpRequest) -> HttpResponse:
         return render(request, "laboratorio/no_recibida.html", contexto, status=422)
     contexto = {
         "form": form,
+        # What was said of the box that could not be received is still to be seen.
+        "distinto": form.is_bound and bool(set(form.changed_data) - {"codigo"}),
         "recibidas": _recibidas(request).filter(recibida_en__gte=reloj.ahora() - TURNO)[:RECIENTES],
         "por_recibir": Muestra.objects.filter(estado=EstadoMuestra.ENVIADA).count(),
     }
