@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from laboratorio import contramuestras, preguntas, recorrido, services
+from laboratorio import contramuestras, preguntas, recorrido, reversiones, services
 from laboratorio.models import Muestra
 from senasa import reloj
 from tests.builders import avanzar_hasta, crear_caso
@@ -30,11 +30,11 @@ def test_from_its_label_to_its_disposal_reversion_included(entrar, gente):
     caso._dados = list(recorrido.PASOS).index("verificado")
     avanzar_hasta(caso, "resultado_emitido")
     muestra = Muestra.objects.get(expediente=caso.expediente)
-    hoy = timezone.localdate()
-    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2", hasta=hoy)
-    preguntas.preguntar(
-        muestra=muestra, actor=gente["inspector"], texto="¿Queda algo?", vence_en=reloj.ahora() + timedelta(hours=2)
-    )
+    with reloj.fijado(timezone.now() + timedelta(hours=1)):  # the machine signed after its grace time
+        hoy = timezone.localdate(reloj.ahora())
+        services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2", hasta=hoy)
+        manana = reloj.ahora() + timedelta(days=1)
+        preguntas.preguntar(muestra=muestra, actor=gente["inspector"], texto="¿Queda algo?", vence_en=manana)
     with reloj.fijado(timezone.now() + timedelta(days=2)):
         acta = contramuestras.eliminar_varias(
             muestras=[muestra], actor=gente["recepcion"], testigo="Otra persona", metodo="autoclave"
@@ -67,7 +67,7 @@ def test_one_that_was_refused_says_why(entrar, gente):
 def test_outside_the_bench_is_silent_until_the_report(entrar, gente):
     """A sample that went back to the bench would tell that something was found there."""
     negativo, positivo = (crear_caso("verificado", valor=valor) for valor in ("negativo", "positivo"))
-    recorrido.firmas.devolver(
+    reversiones.devolver(
         informe=positivo.expediente.informes.get(), actor=gente["director"], analisis=positivo.analisis,
         motivo="resultado-dudoso", texto="Otra vez.",
     )  # fmt: skip
