@@ -315,7 +315,7 @@ def _firma(m: Medidas) -> Control:
 
 
 def _propios(m: Medidas) -> Control:
-    que = "Certificados de las personas"
+    que = "Firma de las personas"
     if not m.propios_por_vencer:
         return Control(que, BIEN, "Ninguno vence en 30 días")
     return Control(

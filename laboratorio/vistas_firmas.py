@@ -78,6 +78,7 @@ def firmas(request: HttpRequest) -> HttpResponse:
         "emitidos": informes.filter(estado=EstadoInforme.EMITIDO).order_by("-estado_desde")[:RECIENTES],
         "largo": LARGO,
         "filtros": [(clave, texto, clave == cual) for clave, texto in FILTROS.items()],
+        "ver": cual if cual in FILTROS else "",
         "marcar_todos": request.GET.get("marcar") == "todos",
         "certificado": _como_esta(request),
         "por_vencer": [uno for uno in certificados.por_vencer() if request.user in uno.quienes],

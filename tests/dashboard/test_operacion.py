@@ -161,6 +161,7 @@ def test_mails_and_signatures_that_failed_lead_to_their_cases_and_name_nobody(cl
     assert 'href="#firmas"' in texto
     assert caso.expediente.importador.correo not in texto
     assert caso.expediente.importador.nombre not in texto
+    assert "La clave del certificado no es la correcta." not in texto  # whose it is would tell who had to sign
 
 
 def test_costs_the_same_with_one_failure_and_with_thirty(client: Client, certificado: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA
 from expedientes.models import Motivo, Pais, Plaga, Plazo, Producto
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _sin_catalogos(db: None) -> None:
     """The test database comes with catalogues and people: here they are loaded."""
-    Usuario.objects.all().delete()
+    with connection.cursor() as cursor:  # rows, since a rule in force and a certificate let nobody delete them
+        cursor.execute("TRUNCATE senasa_usuario, laboratorio_reglafirma CASCADE")
     for catalogo in reversed(CATALOGOS):
         catalogo.modelo._default_manager.all().delete()
         if hasattr(catalogo.modelo, "history"):
