@@ -60,7 +60,7 @@
       fila.replaceWith(suya);
       if (columna >= 0) (campos(suya)[columna] || form.querySelector("[name=guardar]")).focus();
     });
-    avance.textContent = `${nuevo.dataset.anotadas} · ${nuevo.querySelector(".con-error") ? "una fila no se guardó" : "guardado"} ${new Date().toLocaleTimeString("es-PE", { hour: "2-digit", minute: "2-digit" })}`;
+    avance.textContent = `${nuevo.dataset.anotadas} · ${nuevo.querySelector(".con-error") ? "una fila no se guardó" : "guardado"} ${new Date().toLocaleTimeString("es-PE", { timeZone: "America/Lima", hour: "2-digit", minute: "2-digit", hour12: false })}`;
     form.dispatchEvent(new Event("change")); // what is saved is no longer a draft
   };
 
