@@ -399,19 +399,18 @@ def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, 
     analisis = {uno.pk: uno for uno in expediente.analisis.all()}
     muestras = {una.pk: una for una in expediente.muestras.all()}
     partidas = {una.pk: una for una in expediente.partidas.all()}
-    informes = {uno.pk: uno for uno in Informe.objects.filter(expediente=expediente)}
+    informes = Informe.objects.filter(expediente=expediente).in_bulk()
     motivos = {(m.accion, m.codigo): m.texto for m in Motivo.objects.all()}
     entradas = []
+    callados = set() if de_laboratorio else _callados(expediente)
     for evento in reversed(expediente.bitacora.all()):
-        reservado = not de_laboratorio and (
-            evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], de_laboratorio=False)
-            or evento.objeto == "informe" and not informes[evento.objeto_id].publicado
-        )  # fmt: skip
-        # A report on its way takes other steps when it is positive: none of them shows, nor what is cancelled by it,
-        # nor that somebody took a photograph.
-        callado = reservado and (evento.objeto == "informe" or evento.accion in ("cancelar", "adjuntar"))
-        if (evento.objeto, evento.accion) in RUIDO or callado:
+        if (evento.objeto, evento.accion) in RUIDO or evento.pk in callados:
             continue
+        reservado = (
+            not de_laboratorio
+            and evento.objeto == "analisis"
+            and not se_ve(analisis[evento.objeto_id], de_laboratorio=False)
+        )
         sujeto = _sujeto(evento, partidas, {"muestra": muestras, "analisis": analisis, "informe": informes})
         detalle = [] if reservado else _detalle(evento, motivos)
         entradas.append(
@@ -423,6 +422,42 @@ def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, 
             }
         )
     return entradas
+
+
+# What every analysis goes through, whatever it finds; and what happens to a sample whatever is found in it.
+DE_TODO_ANALISIS = {"asignar", "iniciar", "registrar", "verificar"}
+DE_TODA_MUESTRA = {"rotular", "enviar", "recibir", "rechazar", "perder", "anular_muestra"}
+
+
+def _callados(expediente: Expediente) -> set[int]:
+    """The entries that nobody outside the laboratory may read before the report is out, not even that they are there.
+
+    A report on its way takes other steps when it is positive, and so does an analysis: it is stepped back, done
+    again, cancelled, photographed. What is told of one is the first of each of the steps that all take.
+    """
+    suyos, dichos, callados = reservados(expediente), set[tuple[int, str]](), set[int]()
+    for evento in expediente.bitacora.all():
+        paso = (evento.objeto_id, evento.accion)
+        de_todos = evento.objeto == "analisis" and evento.accion in DE_TODO_ANALISIS
+        if evento.pk in suyos and (not de_todos or paso in dichos):
+            callados.add(evento.pk)
+        elif de_todos:
+            dichos.add(paso)
+    return callados
+
+
+def reservados(expediente: Expediente) -> set[int]:
+    """The entries of the log whose content stays in the laboratory until the report is out."""
+    analisis = {uno.pk: uno for uno in expediente.analisis.all()}
+    sin_salir = {uno.muestra_id for uno in analisis.values() if not uno.solicitud.informe.publicado}
+    informes = Informe.objects.filter(expediente=expediente).in_bulk()
+    return {
+        evento.pk
+        for evento in expediente.bitacora.all()
+        if (evento.objeto == "informe" and not informes[evento.objeto_id].publicado)
+        or (evento.objeto == "analisis" and not se_ve(analisis[evento.objeto_id], de_laboratorio=False))
+        or (evento.objeto == "muestra" and evento.objeto_id in sin_salir and evento.accion not in DE_TODA_MUESTRA)
+    }
 
 
 def _quien(evento: Evento) -> str:

@@ -11,7 +11,6 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import cached_property
 from typing import IO, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -21,7 +20,7 @@ from django.utils import timezone
 
 from expedientes import bitacora, documentos
 from expedientes.models import Adjunto, Evento, Expediente, Partida
-from laboratorio.models import Analisis, EstadoInforme, Informe
+from laboratorio.models import Analisis
 from notificaciones.models import Notificacion
 from notificaciones.services import LUGAR_DEL_CODIGO, LUGAR_DEL_ENLACE
 
@@ -63,7 +62,7 @@ class _Carpeta:
                 self._adjuntos()
             self._avisos()
             self._texto("expediente.json", _json(self._datos()))
-            self._texto("bitacora.json", _json([self._entrada(evento) for evento in self.eventos]))
+            self._texto("bitacora.json", _json(self._entradas()))
             self._texto("bitacora.html", self._bitacora_en_palabras())
             self._texto("verificacion.txt", self._verificacion())
             self._texto("LEEME.txt", self._leeme())
@@ -142,27 +141,25 @@ class _Carpeta:
 
     def _entrada(self, evento: Evento) -> dict[str, Any]:
         fila: dict[str, Any] = {"n": evento.n, "sello": evento.sello, "previo": evento.previo}
-        if self._reservada(evento):
-            return fila | {"objeto": evento.objeto, "reservado": RESERVADO}
         fila |= {campo: getattr(evento, campo) for campo in bitacora.CAMPOS if campo not in ("expediente_id", "previo")}
         fila["actor"] = str(evento.actor) if evento.actor else ""
         if not self.con_datos:
             fila = {campo: valor for campo, valor in fila.items() if campo not in ("texto", "datos")}
         return fila
 
-    def _reservada(self, evento: Evento) -> bool:
-        if evento.objeto == "analisis":
-            return evento.objeto_id in self._analisis_reservados
-        return evento.objeto == "informe" and evento.objeto_id in self._informes_reservados
-
-    @cached_property
-    def _informes_reservados(self) -> set[int]:
-        abiertos = Informe.objects.filter(expediente=self.expediente).exclude(estado=EstadoInforme.EMITIDO)
-        return set(abiertos.values_list("pk", flat=True))
-
-    @cached_property
-    def _analisis_reservados(self) -> set[int]:
-        return {uno.pk for uno in self.expediente.analisis.all() if not caso.se_ve(uno, de_laboratorio=False)}
+    def _entradas(self) -> list[dict[str, Any]]:
+        """The log, entry by entry. What is reserved is one line from seal to seal: how many entries it takes would
+        tell a report that waits for somebody from one that does not."""
+        reservados = caso.reservados(self.expediente)
+        filas: list[dict[str, Any]] = []
+        for evento in self.eventos:
+            if evento.pk not in reservados:
+                filas.append(self._entrada(evento))
+            elif filas and "reservado" in filas[-1]:
+                filas[-1]["sello"] = evento.sello
+            else:
+                filas.append({"reservado": RESERVADO, "sello": evento.sello, "previo": evento.previo})
+        return filas
 
     def _bitacora_en_palabras(self) -> str:
         entradas = caso.bitacora(self.expediente, de_laboratorio=False)

@@ -10,7 +10,7 @@ from expedientes.models import Dictamen, Estado, Expediente, Partida
 from expedientes.plazos import fin_del_dia
 
 from . import palabras
-from .queries import EN_EMISION, Falta, falta_en, observacion_abierta
+from .queries import EN_EMISION, Falta, falta_en, informe_en_revision, observacion_abierta
 
 DONDE = {
     Estado.REGISTRADO: "está registrada y espera la inspección",
@@ -20,6 +20,7 @@ DONDE = {
     Estado.EN_MEDIDA: "tiene una medida ordenada, que está por cumplirse",
     Estado.DICTAMINADO: "ya tiene dictamen",
 }
+EN_REVISION = "tiene su informe de ensayo en revisión: con él no se decide nada hasta la versión corregida,"
 TERMINO = {
     Estado.ABANDONADO: "terminó en abandono, porque la observación no se respondió a tiempo",
     Estado.DESISTIDO: "terminó por desistimiento",
@@ -81,7 +82,8 @@ def _desde(cuando: datetime | None, ahora: datetime) -> str:
 def _de_una(partida: Partida, ahora: datetime) -> str:
     estado = Estado(partida.estado)
     falta = falta_en(partida)
-    frases = [f"La carga {DONDE[estado]}{_desde(partida.estado_desde, ahora)}."]
+    donde = EN_REVISION if informe_en_revision(partida) else DONDE[estado]
+    frases = [f"La carga {donde}{_desde(partida.estado_desde, ahora)}."]
     if estado in (Estado.EN_MEDIDA, Estado.DICTAMINADO):
         frases.append(_decisiones([partida]))
     frases += [_que_falta(falta), _plazo(partida, ahora), DESPUES[estado]]

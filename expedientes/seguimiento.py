@@ -233,6 +233,10 @@ def _tramo(
         dictamen = None  # one of an earlier round does not speak for this one
     medida = max(dictamen.medidas.all(), key=lambda medida: medida.pk, default=None) if dictamen else None
     en_emision = partida.estado == Estado.EN_LABORATORIO and "cerrar_fisico" in cuando
+    en_revision = partida.estado == Estado.RESULTADO_EMITIDO and any(
+        uno.tipo == Documento.Tipo.INFORME and uno.estado == Documento.Estado.EN_REVISION
+        for uno in partida.documentos.all()
+    )
     cerrado = expediente.estado == Estado.CERRADO
     puesto = str(expediente.puesto)
     tono = "verde"
@@ -276,6 +280,13 @@ def _tramo(
             respuesta = _("Su carga espera el resultado del laboratorio")
             detalle = _("Buscamos plagas que no existen en el Perú o que están bajo control.")
             quien, sigue = _("el laboratorio (%(sigla)s)") % {"sigla": LABORATORIO}, _("Informe de ensayo")
+        case Estado.RESULTADO_EMITIDO if en_revision:
+            respuesta = _("Su informe de ensayo está en revisión")
+            detalle = _(
+                "El laboratorio emitirá una versión corregida. Mientras tanto no se decide nada con el anterior."
+            )
+            quien = _("el laboratorio (%(sigla)s)") % {"sigla": LABORATORIO}
+            sigue, tono = _("Versión corregida del informe"), "azul"
         case Estado.RESULTADO_EMITIDO if reabierta:
             respuesta = _("Su expediente se abrió de nuevo: falta otra decisión")
             detalle = _("Lo decidido antes sobre esta partida ya no vale.")
@@ -320,7 +331,7 @@ def _tramo(
         vence_en=vence_en,
         tarde=tarde,
         tono=tono,
-        etapas=_etapas(expediente, partida, cuando, medida, en_emision),
+        etapas=_etapas(expediente, partida, cuando, medida, en_emision, en_revision),
         documentos=[(documento, como_se_firmo(documento)) for documento in partida.documentos.all()],
     )
 
@@ -354,6 +365,7 @@ def _etapas(
     cuando: dict[str, datetime],
     medida: Medida | None,
     en_emision: bool,
+    en_revision: bool,
 ) -> list[Etapa]:
     decidida = partida.estado in (Estado.DICTAMINADO, Estado.EN_MEDIDA)
     terminado = expediente.estado in FINALES
@@ -372,10 +384,10 @@ def _etapas(
     if sin_inspeccion:  # decided on its papers
         del pasos[1]
     if con_laboratorio:
-        emitido = "emitir" in cuando
-        nota = _("en emisión") if en_emision else ""
+        emitido = "emitir" in cuando and not en_revision
+        nota = _("en emisión") if en_emision else _("en revisión") if en_revision else ""
         pasos += [
-            (_("Análisis en el laboratorio"), emitido or en_emision, cuando.get("enviar"), ""),
+            (_("Análisis en el laboratorio"), emitido or en_emision or en_revision, cuando.get("enviar"), ""),
             (_("Informe de ensayo"), emitido, cuando.get("emitir") or cuando.get("cerrar_fisico"), nota),
         ]
     pasos.append((_("Decisión"), decidida, cuando.get("dictaminar") if decidida else None, ""))

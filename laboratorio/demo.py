@@ -84,6 +84,11 @@ DESTINOS = (
     ("en_cola", 1, (0.1, 1)),
     ("hoja_a_medias", 1, (0.01, 0.05)),
     ("control_fallido", 1, (0.01, 0.1)),
+    ("enmendado", 1, (0.2, 3)),
+    ("por_enmendar", 1, (0.1, 1)),
+    ("en_revision", 1, (0.2, 2)),
+    ("corregido", 1, (1, 20)),
+    ("informe_anulado", 1, (0.2, 2)),
 )
 # The ways that leave the chain: the step that they leave it after, and what happens then.
 APARTE: dict[str, tuple[str, list[str]]] = {
@@ -99,6 +104,14 @@ APARTE: dict[str, tuple[str, list[str]]] = {
     "trasladado": ("programado", ["trasladar"]),
     "desistido": ("recibido", ["desistir"]),
     "anulado": ("programado", ["anular"]),
+    "enmendado": ("con_riv", ["enmendar", "firmar"]),
+    "por_enmendar": ("con_riv", ["enmendar"]),
+    "en_revision": ("con_riv", ["enmendar_resultado"]),
+    "corregido": (
+        "con_riv",
+        ["enmendar_resultado", "con_resultado", "verificado", "firmar", "dictaminar", "emitir_riv", "cerrar"],
+    ),
+    "informe_anulado": ("con_riv", ["anular_informe"]),
     "posentrada": ("con_riv", ["ordenar_posentrada", "cerrar"]),
     "en_cola": ("en_inspeccion", ["tomar_muchas", "enviar", "recibir"]),
     "hoja_a_medias": ("en_inspeccion", ["tomar_muchas", "enviar", "recibir", "abrir_hoja", "anotar_la_mitad"]),
@@ -107,6 +120,15 @@ APARTE: dict[str, tuple[str, list[str]]] = {
         ["tomar_muchas", "enviar", "recibir", "abrir_hoja", "anotar_todas", "fallar_control"],
     ),
 }
+# What goes back on the bench, and is done again: the step before which it happens, and how it goes on.
+REVERSIONES: tuple[tuple[str, list[str]], ...] = (
+    ("verificado", ["revertir", "con_resultado"]),
+    ("verificado", ["revertir", "con_resultado"]),
+    ("verificado", ["revertir_analisis", "asignado", "en_proceso", "con_resultado"]),
+    ("con_resultado", ["revertir_inicio", "en_proceso"]),
+    ("en_proceso", ["revertir_asignacion", "asignado"]),
+    ("asignado", ["revertir_recepcion", "recibido"]),
+)
 # Days that each step usually takes.
 DEMORA = {
     "programado": (0.05, 0.5), "en_inspeccion": (0.2, 2), "muestreado": (0.02, 0.3), "en_laboratorio": (0.1, 3),
@@ -239,7 +261,8 @@ def _caso(
     decision = Dictamen.Decision.INGRESO
     if positivo:
         decision = azar.choice([Dictamen.Decision.RECHAZO, Dictamen.Decision.CONDICIONADO])
-    camino = _camino(destino, con_medida=positivo, con_reversion=azar.random() < 0.25)
+    reversion = azar.choice(REVERSIONES) if azar.random() < 0.25 else None
+    camino = _camino(destino, con_medida=positivo, reversion=reversion)
     if "muestreado" in camino and azar.random() < 0.5:
         camino.insert(camino.index("muestreado") + 1, "rotular")
     momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora)
@@ -252,7 +275,7 @@ def _caso(
     return expediente
 
 
-def _camino(destino: str, *, con_medida: bool, con_reversion: bool) -> list[str]:
+def _camino(destino: str, *, con_medida: bool, reversion: tuple[str, list[str]] | None) -> list[str]:
     """The steps that lead to `destino`."""
     if destino == "registrado":
         return []
@@ -261,9 +284,9 @@ def _camino(destino: str, *, con_medida: bool, con_reversion: bool) -> list[str]
     camino = [*list(PASOS)[: list(PASOS).index(hasta) + 1], *despues]
     if not con_medida:
         camino = [paso for paso in camino if paso not in ("en_medida", "medida_cumplida")]
-    if con_reversion and "verificado" in camino:
-        donde = camino.index("verificado")
-        camino[donde:donde] = ["revertir", "con_resultado"]
+    if reversion and reversion[0] in camino:
+        donde = camino.index(reversion[0])
+        camino[donde:donde] = reversion[1]
     return camino
 
 

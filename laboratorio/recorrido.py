@@ -16,7 +16,7 @@ from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from . import contramuestras, despachos, firmas, hojas, preguntas, recepcion, reversiones, rotulos
+from . import contramuestras, despachos, enmiendas, firmas, hojas, preguntas, recepcion, reversiones, rotulos
 from . import services as laboratorio
 from .models import (
     Analisis,
@@ -236,6 +236,47 @@ def revertir(caso: Caso) -> None:
     )
 
 
+def revertir_inicio(caso: Caso) -> None:
+    for analisis in caso.por_hacer(EstadoAnalisis.EN_PROCESO)[:1]:
+        reversiones.revertir_inicio(
+            analisis=analisis,
+            actor=_analista(analisis),
+            motivo=_motivo(caso, "revertir_inicio"),
+            texto="Faltaba el reactivo: se empieza de nuevo cuando llegue.",
+        )
+
+
+def revertir_asignacion(caso: Caso) -> None:
+    for analisis in caso.por_hacer(EstadoAnalisis.ASIGNADO)[:1]:
+        reversiones.revertir_asignacion(
+            analisis=analisis,
+            actor=caso.personas["recepcion"],
+            motivo=_motivo(caso, "revertir_asignacion"),
+            texto="Ese día está de descanso.",
+        )
+
+
+def revertir_recepcion(caso: Caso) -> None:
+    for muestra in caso.expediente.muestras.filter(estado=EstadoMuestra.RECIBIDA):
+        reversiones.revertir_recepcion(
+            muestra=muestra,
+            actor=caso.personas["recepcion"],
+            motivo=_motivo(caso, "revertir_recepcion"),
+            texto="Se marcó la bolsa siguiente; esta llegó con el vehículo de la tarde.",
+        )
+
+
+def revertir_analisis(caso: Caso) -> None:
+    """A verifier takes all the work on its samples back to its beginning."""
+    for muestra in caso.expediente.muestras.filter(estado=EstadoMuestra.EN_ANALISIS):
+        reversiones.revertir_analisis(
+            muestra=muestra,
+            actor=caso.verificadores[0],
+            motivo=_motivo(caso, "revertir_analisis"),
+            texto="Aparecieron ácaros de la muestra vecina: se rehace con lo que queda.",
+        )
+
+
 def verificar(caso: Caso) -> None:
     for analisis in caso.por_hacer(EstadoAnalisis.REGISTRADO):
         for vez in range(analisis.metodo.verificaciones):
@@ -249,6 +290,40 @@ def firmar(caso: Caso) -> None:
             if informe.estado == EstadoInforme.POR_FIRMAR:
                 firmas.ordenar_firma(informe=informe, actor=caso.personas["director"])
             firmas.firmar_informe(informe_id=informe.pk)
+
+
+def enmendar(caso: Caso) -> None:
+    """The director corrects the lot in its reports, which wait for his signature again."""
+    for informe in Informe.objects.filter(expediente=caso.expediente, estado=EstadoInforme.EMITIDO):
+        enmiendas.enmendar(
+            informe=informe,
+            actor=caso.personas["director"],
+            motivo="dato-de-la-muestra",
+            texto="El lote se copió mal del rótulo.",
+            cambios={muestra: {"lote": f"{muestra.lote}-B"} for muestra in informe.solicitud.muestras.all()},
+        )
+
+
+def enmendar_resultado(caso: Caso) -> None:
+    """The director has the first analysis of each of its reports done again."""
+    for informe in Informe.objects.filter(expediente=caso.expediente, estado=EstadoInforme.EMITIDO):
+        enmiendas.enmendar_resultado(
+            informe=informe,
+            actor=caso.personas["director"],
+            analisis=list(enmiendas.rehacibles(informe)[:1]),
+            motivo="falla-del-metodo",
+            texto="La revisión del control mostró una deriva del equipo ese día.",
+        )
+
+
+def anular_informe(caso: Caso) -> None:
+    for informe in Informe.objects.filter(expediente=caso.expediente, estado=EstadoInforme.EMITIDO):
+        enmiendas.anular(
+            informe=informe,
+            actor=caso.personas["director"],
+            motivo="muestra-equivocada",
+            texto="La muestra era de otro lote del mismo importador.",
+        )
 
 
 def dictaminar(caso: Caso) -> None:

@@ -5,11 +5,14 @@
 
 import os
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import partial
+from random import Random
 from typing import Any
 
 import pytest
@@ -23,11 +26,11 @@ from expedientes import incidencias, tasks
 from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Medida, Pais, Producto, Puesto
-from laboratorio import contramuestras, firmas, rotulos
+from laboratorio import contramuestras, enmiendas, firmas, recorrido, reversiones, rotulos
 from laboratorio import services as laboratorio
 from laboratorio import tasks as tareas_del_laboratorio
 from laboratorio.demo import CLAVE
-from laboratorio.models import Analisis, Informe, Muestra, Rotulo, SolicitudAnalisis
+from laboratorio.models import Analisis, Informe, Muestra, Resultado, Rotulo, SolicitudAnalisis
 from laboratorio.recorrido import Caso
 from notificaciones import tasks as tareas_de_avisos
 from notificaciones.models import Notificacion
@@ -134,6 +137,19 @@ def _firmandose_fuera(caso: Caso) -> None:
     firmas.firmar_fuera(informe=Informe.objects.get(expediente=caso.expediente), actor=caso.personas["director"])
 
 
+def _enmendado(caso: Caso) -> None:
+    enmiendas.enmendar(
+        informe=Informe.objects.get(expediente=caso.expediente), actor=caso.personas["director"],
+        motivo="error-de-edicion", texto="x",
+    )  # fmt: skip
+
+
+def _en_forma(caso: Caso) -> dict[str, Any]:
+    muestra = Muestra.objects.get(expediente=caso.expediente)
+    suyos = {f"{campo}_{muestra.pk}": getattr(muestra, campo) for campo in enmiendas.CORREGIBLES}
+    return {**suyos, f"lote_{muestra.pk}": "L-9", "motivo": "dato-de-la-muestra", "texto": "Lo que pasó."}
+
+
 def _linea(caso: Caso) -> list[Any]:
     return [caso.expediente.numero, 1]
 
@@ -192,6 +208,17 @@ ACTOS: list[tuple[str, str, Any, Callable, Callable | dict, dict[str, Any], Call
     ("analisis_verificar", "con_resultado", "verificador", _su_analisis, {}, {}, None),
     ("analisis_revertir", "con_resultado", "verificador", _su_analisis, _texto("dato-errado"), {}, None),
     ("analisis_cancelar", "recibido", "director", _su_analisis, _texto("pedido-por-error"), {}, None),
+    ("analisis_revertir_asignacion", "asignado", "recepcion", _su_analisis, _texto("otra-persona"), {}, None),
+    ("analisis_revertir_inicio", "en_proceso", _analista, _su_analisis, _texto("iniciado-por-error"), {}, None),
+    ("muestra_revertir_recepcion", "recibido", "recepcion", _su_muestra, _texto("recibida-por-error"), {}, None),
+    ("muestra_revertir_analisis", "verificado", "verificador", _su_muestra, _texto("contaminacion"), {}, None),
+    ("muestra_revertir_contramuestra", "resultado_emitido", "recepcion", _su_muestra, _texto("guardada-por-error"),
+     {}, _guardada),
+    ("informe_enmendar", "resultado_emitido", "director", _su_informe, _en_forma, {}, None),
+    ("informe_enmendar_resultado", "con_riv", "director", _su_informe,
+     lambda caso: {"analisis": [caso.analisis[0].pk], "motivo": "resultado-en-duda", "texto": "x"}, {}, None),
+    ("informe_retirar_enmienda", "resultado_emitido", "director", _su_informe, {}, {}, _enmendado),
+    ("informe_anular", "cerrado", "director", _su_informe, _texto("emitido-por-error"), {}, None),
     ("informe_retener", "verificado", "verificador", _su_informe, {"texto": "A ver."}, {}, None),
     ("informe_parcial", "en_proceso", "director", _su_informe, _texto("positivo-temprano"), MAIZ, _positivo_temprano),
     ("informe_firmar", "verificado", "director", _su_informe, {}, {"valor": "positivo"}, None),
@@ -307,6 +334,66 @@ def test_dos_personas_deciden_a_la_vez(certificado: Any, con_informe: bool) -> N
         assert sorted(a_la_vez(2, decidir)) == ["409", "hecho"]
     assert Dictamen.objects.count() == rondas
     assert len(set(Dictamen.objects.values_list("numero", flat=True))) == rondas
+    assert list(fallas()) == []
+
+
+def _firmar_y_revertir(i: int, *, caso: Caso, ronda: int, espera: float) -> Any:
+    analisis = caso.analisis[0]
+    if not i:
+        informe = Informe.objects.get(solicitud=analisis.solicitud)
+        return firmas.barrer_informes() if ronda % 2 else firmas.firmar_informe(informe_id=informe.pk)
+    time.sleep(espera)
+    dicho = {"actor": caso.verificadores[0], "motivo": "contaminacion", "texto": "Ronda."}
+    try:
+        if ronda % 3:
+            return reversiones.revertir(analisis=analisis, **dicho)
+        return reversiones.revertir_analisis(muestra=analisis.muestra, **dicho)
+    except EstadoImpide:
+        return None
+
+
+def test_revertir_contra_firmar(certificado: Any) -> None:
+    """A report whose grace time ended is signed while somebody steps its result back: the one or the other.
+
+    Never a document over a result that is out of force, never a reversion of a report that is out.
+    """
+    suerte, cuenta = Random(1), Counter[str]()
+    primero = crear_caso("verificado")
+    empieza = time.monotonic()
+    recorrido.firmar(primero)
+    tarda = time.monotonic() - empieza
+    for ronda in range(RONDAS):
+        caso = crear_caso("verificado")
+        analisis = caso.analisis[0]
+        informe = Informe.objects.get(solicitud=analisis.solicitud)
+        Informe.objects.filter(pk=informe.pk).update(firmar_desde=timezone.now())
+        espera = suerte.uniform(0, 1.5 * tarda)  # now and then at every moment of the signing, and after it
+        firmado, reversion = a_la_vez(2, partial(_firmar_y_revertir, caso=caso, ronda=ronda, espera=espera))
+        informe.refresh_from_db()
+        hay = Documento.objects.filter(numero=informe.numero).count()
+        vigente = Resultado.objects.get(analisis=analisis).vigente
+        if reversion:
+            assert (informe.estado, bool(firmado), hay, vigente) == ("borrador", False, 0, False), ronda
+        else:
+            assert (informe.estado, bool(firmado), hay, vigente) == ("emitido", True, 1, True), ronda
+        cuenta["revertidos" if reversion else "firmados"] += 1
+        assert list(fallas(caso.expediente)) == []
+    print(f"revertir contra firmar, {RONDAS} rondas: {dict(cuenta)}")
+    assert firmas.barrer_informes() == 0
+
+
+def test_dos_obreros_firman_una_vez_cada_version(certificado: Any) -> None:
+    caso = crear_caso("resultado_emitido")
+    for version in (2, 3, 4):
+        _enmendado(caso)
+        informe = Informe.objects.get(expediente=caso.expediente)
+        firmas.ordenar_firma(informe=informe, actor=caso.personas["director"])
+        a_la_vez(4, lambda i, pk=informe.pk: firmas.firmar_informe(informe_id=pk) if i else firmas.barrer_informes())
+        versiones = Documento.objects.filter(numero=informe.numero).order_by("version")
+        assert [una.version for una in versiones] == list(range(1, version + 1))
+        assert [una.estado for una in versiones] == ["reemplazado"] * (version - 1) + ["vigente"]
+    corregidos = Notificacion.objects.filter(aviso="informe_corregido")
+    assert corregidos.count() == 3
     assert list(fallas()) == []
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import zipfile
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,9 @@ def test_a_result_stays_reserved_until_its_report_is_out(certificado):
     todo = b"".join(archivos.values())
     assert b"positivo" not in todo.lower()
     assert "reservado" in json.loads(archivos["expediente.json"])["analisis"][0]
-    reservadas = [una for una in json.loads(archivos["bitacora.json"]) if una.get("reservado")]
-    assert {una["objeto"] for una in reservadas} == {"analisis"}
-    assert all("accion" not in una and una["sello"] for una in reservadas)
+    entradas = json.loads(archivos["bitacora.json"])
+    assert [set(una) for una in entradas if una.get("reservado")] == [{"reservado", "sello", "previo"}]
+    assert all(esta["previo"] == la_de_antes["sello"] for la_de_antes, esta in pairwise(entradas))
 
 
 def test_without_personal_data_nobody_is_named(certificado):

@@ -1,17 +1,11 @@
 """Reversions: self-approved, before the signature, never losing what was recorded."""
 
-import threading
-
 import pytest
-from django.db import connection
 from django.urls import reverse
 
-from expedientes import bitacora
-from expedientes.models import Documento
 from laboratorio import firmas, reversiones, services
-from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Resultado, Reversion
-from senasa import reloj
-from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
+from laboratorio.models import EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Resultado, Reversion
+from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
 from tests.builders import crear_caso
 
 MOTIVO = {"motivo": "dato-errado", "texto": "Se anotó la lectura de otra placa."}
@@ -91,44 +85,3 @@ def test_revertir_after_the_signature_is_refused(entrar, gente, certificado):
     assert entrar("verificador").get(pagina).status_code == 409
     assert entrar("verificador").post(pagina, MOTIVO).status_code == 409
     assert Reversion.objects.count() == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_revertir_against_sign_one_wins(certificado):
-    """Two at once, five rounds: either the report is out and the reversion refused, or the other way round."""
-    for vuelta in range(5):
-        analisis = crear_caso("verificado").analisis[0]
-        informe = Informe.objects.get(solicitud=analisis.solicitud)
-        Informe.objects.filter(pk=informe.pk).update(firmar_desde=reloj.ahora())
-        hechos: dict[str, object] = {}
-        salida = threading.Barrier(2)
-
-        def correr(nombre, acto, hechos=hechos, salida=salida):
-            salida.wait()
-            try:
-                hechos[nombre] = acto()
-            except ActoRechazado as error:
-                hechos[nombre] = error
-            finally:
-                connection.close()
-
-        def revertir(analisis=analisis):
-            return reversiones.revertir(analisis=analisis, actor=analisis.analista, **MOTIVO)
-
-        def firmar(informe=informe):
-            return firmas.firmar_informe(informe_id=informe.pk)
-
-        hilos = [threading.Thread(target=correr, args=par) for par in (("revertir", revertir), ("firmar", firmar))]
-        for hilo in hilos:
-            hilo.start()
-        for hilo in hilos:
-            hilo.join(60)
-        informe.refresh_from_db()
-        if isinstance(hechos["revertir"], Reversion):
-            assert (informe.estado, hechos["firmar"]) == (EstadoInforme.BORRADOR, None), vuelta
-            assert not Documento.objects.filter(numero=informe.numero).exists()
-        else:
-            assert isinstance(hechos["revertir"], EstadoImpide), (vuelta, hechos)
-            assert informe.estado == EstadoInforme.EMITIDO
-            assert Analisis.objects.get(pk=analisis.pk).estado == EstadoAnalisis.VERIFICADO
-    assert list(bitacora.fallas()) == []
