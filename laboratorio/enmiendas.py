@@ -202,6 +202,10 @@ def enmendar_resultado(
                 {"analisis": _("%(muestra)s ya se eliminó: para tomar otra, anule el informe.")
                  % {"muestra": uno.muestra}}
             )  # fmt: skip
+        if uno.muestra.dirimencia_desde:
+            raise DatoInvalido(
+                {"analisis": _("%(muestra)s espera una dirimencia: no se toca.") % {"muestra": uno.muestra}}
+            )
     dicho: dict[str, Any] = {"actor": actor, "motivo": motivo, "texto": texto, "ocurrio_en": ocurrio_en}
     version = informe.version + 1
     rehechos = _("Se volvieron a hacer: %(cuales)s") % {"cuales": "; ".join(str(uno) for uno in analisis)}

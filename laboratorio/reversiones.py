@@ -355,9 +355,13 @@ def revertir_analisis(
 def revertir_contramuestra(
     *, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio_en: datetime | None = None
 ) -> Reversion:
-    """A sample that was put away by mistake is an analysed one again. †"""
+    """A sample that was put away by mistake is an analysed one again. † Not while a second opinion keeps it."""
+    bloquear(muestra)
+    muestra.refresh_from_db()
+    if muestra.dirimencia_desde:
+        raise EstadoImpide(_("%(muestra)s espera una dirimencia: no se toca.") % {"muestra": muestra})
     evento = avanzar(
         muestra, Accion.REVERTIR_CONTRAMUESTRA, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto,
-        ocurrio_en=ocurrio_en,
+        ocurrio_en=ocurrio_en, cambios={"contramuestra_lugar": "", "contramuestra_hasta": None},
     )  # fmt: skip
     return _anotar(evento, muestra, None, None, desde=EstadoMuestra.CONTRAMUESTRA, horas=0)

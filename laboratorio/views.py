@@ -500,6 +500,7 @@ def actos_tras_la_firma(informe: Informe, usuario: Usuario) -> list[dict[str, st
 DE_LA_MESA = (
     Accion.COMENZAR, Accion.DESCOMENZAR, Accion.COMPLETAR, Accion.RETOMAR,
     Accion.REVERTIR_RECEPCION, Accion.REVERTIR_ANALISIS, Accion.REVERTIR_CONTRAMUESTRA,
+    Accion.PEDIR_DIRIMENCIA, Accion.LEVANTAR_DIRIMENCIA,
 )  # fmt: skip
 
 

@@ -85,6 +85,7 @@ CON_GUARDA = {
     ("analisis", "adjuntar"),  # its own analyst, before the signature
     ("muestra", "guardar_contramuestra"),  # once its report is out
     ("muestra", "revertir_recepcion"),  # while nothing of it was begun
+    ("muestra", "revertir_contramuestra"),  # not while a second opinion keeps it
     ("muestra", "revertir_analisis"),  # before the signature; an analyst, his own
     ("analisis", "revertir_inicio"), ("analisis", "revertir_asignacion"),  # an analyst, his own
     ("informe", "devolver"),  # an administrative amendment is taken back instead

@@ -206,13 +206,13 @@ def test_un_dictamen_sin_riv_todavia_no_lo_recibe_si_su_informe_entra_en_revisio
 def test_la_contramuestra_vuelve_a_la_mesa_y_la_eliminada_no(certificado, gente):
     caso = crear_caso("resultado_emitido")
     muestra = Muestra.objects.get()
-    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2")
+    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2", hasta=date(2030, 1, 1))
     en_duda(caso)
     muestra.refresh_from_db()
     assert muestra.estado == EstadoMuestra.EN_ANALISIS
     rehacer(caso)
     firmar(caso)
-    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2")
+    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2", hasta=date(2030, 1, 1))
     Muestra.objects.filter(pk=muestra.pk).update(estado=EstadoMuestra.ELIMINADA)
     with pytest.raises(DatoInvalido, match="ya se eliminó"):
         en_duda(caso)

@@ -1,5 +1,7 @@
 """Stages stepped back on somebody's own authority, the page where all see them, and the director's motives."""
 
+from datetime import date
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -86,7 +88,7 @@ def test_despues_de_la_firma_nadie_la_devuelve(gente, certificado):
 def test_la_contramuestra_guardada_por_error_vuelve_a_analizada(gente, certificado):
     crear_caso("resultado_emitido")
     muestra = Muestra.objects.get()
-    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2")
+    services.guardar_contramuestra(muestra=muestra, actor=gente["recepcion"], lugar="Cámara 2", hasta=date(2030, 1, 1))
     reversiones.revertir_contramuestra(
         muestra=muestra, actor=gente["recepcion"], motivo="guardada-por-error", texto=TEXTO
     )
