@@ -6,15 +6,23 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from expedientes import numeros
+from expedientes import bitacora, numeros
+from expedientes.models import Expediente
 from expedientes.pdf import componer, qr
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 from senasa.transicion import DatoInvalido
 
-from .models import Analisis, Despacho, EstadoMuestra, Muestra
+from .models import Analisis, Conciliacion, Despacho, EstadoMuestra, Muestra
 
 SERIE = "DM"
+# How the log calls it, of a sample that was not in the box.
+FALTO = "falto_al_conciliar"
+DESENLACES = {
+    EstadoMuestra.ENVIADA: Conciliacion.Desenlace.FALTO,
+    EstadoMuestra.RECHAZADA: Conciliacion.Desenlace.RECHAZADA,
+    EstadoMuestra.PERDIDA: Conciliacion.Desenlace.PERDIDA,
+}
 
 
 def abiertos(puesto: Puesto, *, en: datetime | None = None) -> QuerySet[Despacho]:
@@ -47,6 +55,32 @@ def subir_a(
             }
         )  # fmt: skip
     return despacho
+
+
+def cerrar(despacho: Despacho, actor: Usuario) -> None:
+    """Close a manifest with an outcome for each sample, within the caller's transaction, which holds its row."""
+    despacho.conciliado_en, despacho.conciliado_por = reloj.ahora(), actor
+    despacho.save(update_fields=["conciliado_en", "conciliado_por"])
+    for muestra in muestras_de(despacho):
+        desenlace = DESENLACES.get(EstadoMuestra(muestra.estado), Conciliacion.Desenlace.LLEGO)
+        Conciliacion.objects.create(despacho=despacho, muestra=muestra, desenlace=desenlace)
+        if desenlace == Conciliacion.Desenlace.FALTO:
+            caso = Expediente.objects.get(pk=muestra.expediente_id)  # the log's head moved with what was received
+            bitacora.anotar(caso, objeto=muestra, accion=FALTO, actor=actor, datos={"despacho": despacho.numero})
+
+
+def cerrar_si_llego_todo(muestra: Muestra, actor: Usuario) -> None:
+    """Close the manifest of `muestra` when nothing of it is on the road any more: box by box, it has been checked off.
+
+    Within the transaction of the act that received the sample or gave it up. Of two who receive the last two boxes
+    at once, the second waits for the manifest's row and sees that all is there.
+    """
+    if muestra.solicitud is None or muestra.solicitud.despacho_id is None:
+        return
+    despacho = Despacho.objects.select_for_update().get(pk=muestra.solicitud.despacho_id)
+    por_llegar = Muestra.objects.filter(solicitud__despacho=despacho, estado=EstadoMuestra.ENVIADA)
+    if despacho.conciliado_en is None and not por_llegar.exists():
+        cerrar(despacho, actor)
 
 
 def en_camino(despachos: QuerySet[Despacho]) -> QuerySet[Despacho]:

@@ -18,19 +18,12 @@ from senasa.palabras import duracion
 from senasa.transicion import ActoRechazado, EstadoImpide, RolImpide
 
 from . import services
-from .despachos import muestras_de
-from .models import Conciliacion, Despacho, EstadoMuestra, Muestra, SolicitudAnalisis
+from .despachos import cerrar, muestras_de
+from .models import Despacho, EstadoMuestra, Muestra, SolicitudAnalisis
 from .rotulos import buscar
 
-# What the log says of a sample for which no transition is there.
-FALTO = "falto_al_conciliar"
+# What the log says of a sample that is late: no transition is there for it.
 DEMORA = "avisar_demora"
-
-DESENLACES = {
-    EstadoMuestra.ENVIADA: Conciliacion.Desenlace.FALTO,
-    EstadoMuestra.RECHAZADA: Conciliacion.Desenlace.RECHAZADA,
-    EstadoMuestra.PERDIDA: Conciliacion.Desenlace.PERDIDA,
-}
 
 
 def recibir_lo_leido(
@@ -101,14 +94,9 @@ def conciliar(*, despacho: Despacho, actor: Usuario, llegadas: Sequence[Llegada]
             )
         except ActoRechazado as error:
             fuera.append(f"{llegada.muestra}: {error.mensaje}")
-    despacho.conciliado_en, despacho.conciliado_por = reloj.ahora(), actor
-    despacho.save(update_fields=["conciliado_en", "conciliado_por"])
-    for muestra in muestras_de(despacho):
-        desenlace = DESENLACES.get(EstadoMuestra(muestra.estado), Conciliacion.Desenlace.LLEGO)
-        Conciliacion.objects.create(despacho=despacho, muestra=muestra, desenlace=desenlace)
-        if desenlace == Conciliacion.Desenlace.FALTO:
-            caso = Expediente.objects.get(pk=muestra.expediente_id)  # the log's head moved with what was received
-            bitacora.anotar(caso, objeto=muestra, accion=FALTO, actor=actor, datos={"despacho": despacho.numero})
+    despacho.refresh_from_db()
+    if not despacho.conciliado_en:  # the last box received would have closed it
+        cerrar(despacho, actor)
     return fuera
 
 

@@ -16,11 +16,10 @@ from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from . import contramuestras, despachos, enmiendas, firmas, hojas, preguntas, recepcion, reversiones, rotulos
+from . import contramuestras, despachos, enmiendas, firmas, hojas, preguntas, reversiones, rotulos
 from . import services as laboratorio
 from .models import (
     Analisis,
-    Despacho,
     EstadoAnalisis,
     EstadoInforme,
     EstadoMuestra,
@@ -136,14 +135,6 @@ def recibir(caso: Caso) -> None:
             condicion=Muestra.Condicion.BUENA,
             cantidad_recibida=muestra.cantidad,
         )
-    _conciliar(caso)
-
-
-def _conciliar(caso: Caso) -> None:
-    """Check off the manifests of which nothing is on the road any more."""
-    for despacho in Despacho.objects.filter(solicitudes__expediente=caso.expediente, conciliado_en=None).distinct():
-        if all(muestra.estado != EstadoMuestra.ENVIADA for muestra in despachos.muestras_de(despacho)):
-            recepcion.conciliar(despacho=despacho, actor=caso.personas["recepcion"], llegadas=[])
 
 
 def preguntar(caso: Caso) -> None:
@@ -183,7 +174,6 @@ def rechazar(caso: Caso) -> None:
             motivo=_motivo(caso, "rechazar"),
             texto="El envase llegó abierto y la muestra no alcanza para los análisis pedidos.",
         )
-    _conciliar(caso)
 
 
 def perder(caso: Caso) -> None:
@@ -194,7 +184,6 @@ def perder(caso: Caso) -> None:
             motivo="no-llego",
             texto="El vehículo llegó sin ella; el conductor no recuerda haberla cargado.",
         )
-    _conciliar(caso)
 
 
 def asignar(caso: Caso) -> None:

@@ -191,6 +191,7 @@ def guardar_evidencia(
 # ── Reception ─────────────────────────────────────────────────────────────────────────────────────
 
 
+@transaction.atomic
 def recibir(
     *,
     muestra: Muestra,
@@ -204,12 +205,12 @@ def recibir(
 ) -> Evento:
     """Receive a sample at the laboratory, with the condition and the quantity it arrived in.
 
-    `conservacion_al_llegar`: how it came; as it was sent, unless told.
+    `conservacion_al_llegar`: how it came; as it was sent, unless told. The last box of a manifest closes it.
     """
     conservacion_al_llegar = conservacion_al_llegar or muestra.conservacion
     if condicion == Muestra.Condicion.CON_OBSERVACIONES and not observaciones.strip():
         raise DatoInvalido({"observaciones": _("Escriba qué observó al recibirla.")})
-    return avanzar(
+    evento = avanzar(
         muestra,
         Accion.RECIBIR,
         tabla=MUESTRA,
@@ -229,6 +230,8 @@ def recibir(
             "observaciones": observaciones,
         },
     )
+    despachos.cerrar_si_llego_todo(muestra, actor)
+    return evento
 
 
 @transaction.atomic
@@ -260,8 +263,9 @@ def perder(*, muestra: Muestra, actor: Usuario, motivo: str, texto: str, ocurrio
     return _dejar_sin_efecto(muestra, Accion.PERDER, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en)
 
 
-def _dejar_sin_efecto(muestra: Muestra, accion: str, *, texto: str, **dicho: Any) -> Evento:
-    evento = avanzar(muestra, accion, tabla=MUESTRA, texto=texto, **dicho)
+def _dejar_sin_efecto(muestra: Muestra, accion: str, *, actor: Usuario, texto: str, **dicho: Any) -> Evento:
+    evento = avanzar(muestra, accion, tabla=MUESTRA, actor=actor, texto=texto, **dicho)
+    despachos.cerrar_si_llego_todo(muestra, actor)
     for analisis in muestra.analisis.filter(estado__in=ANALISIS[Accion.CANCELAR].de):
         avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, actor=None, motivo="muestra-sin-efecto", texto=texto)
     if muestra.solicitud:

@@ -29,6 +29,15 @@ def enviar(caso, navegador, **datos):
     return Muestra.objects.get(expediente=caso.expediente).solicitud.despacho
 
 
+def en_un_manifiesto(cuantas):
+    caso = crear_caso("muestreado", partidas=cuantas)
+    despacho = None
+    for partida in caso.partidas:
+        ensayos = [(uno.metodo, uno.plaga) for uno in services.requisitos_de(partida)]
+        despacho = services.enviar(partida=partida, actor=caso.inspector, ensayos=ensayos, despacho=despacho).despacho
+    return despacho, list(Muestra.objects.filter(expediente=caso.expediente))
+
+
 def fila(muestra, **datos):
     """What the row of `muestra` sends."""
     todo = {"llego": "on", "condicion": "buena", "cantidad_recibida": "1", **datos}
@@ -104,15 +113,30 @@ def test_checking_off_receives_what_came_and_notes_what_did_not(entrar):
             cursor.execute(sentencia)
 
 
+def test_the_last_box_of_a_manifest_closes_it(gente):
+    despacho, (una, otra, perdida) = en_un_manifiesto(3)
+    llego = {"actor": gente["recepcion"], "condicion": "buena", "cantidad_recibida": 1}
+    services.recibir(muestra=una, **llego)
+    services.perder(muestra=perdida, actor=gente["recepcion"], motivo="no-llego", texto="No estaba en la caja.")
+    despacho.refresh_from_db()
+    assert despacho.conciliado_en is None
+    services.recibir(muestra=otra, **llego)
+    despacho.refresh_from_db()
+    assert despacho.conciliado_por == gente["recepcion"]
+    assert dict(Conciliacion.objects.values_list("muestra", "desenlace")) == {
+        una.pk: "llego", otra.pk: "llego", perdida.pk: "perdida",
+    }  # fmt: skip
+    with pytest.raises(EstadoImpide, match="ya está conciliado"):
+        recepcion.conciliar(despacho=despacho, actor=gente["recepcion"], llegadas=[])
+
+
 def test_one_that_somebody_else_received_meanwhile_is_left_out_by_itself(gente):
-    muestra = Muestra.objects.get(expediente=crear_caso("en_laboratorio").expediente)
+    despacho, (muestra, falta) = en_un_manifiesto(2)
     llegada = recepcion.Llegada(muestra, "buena", muestra.cantidad, "")
     services.recibir(muestra=muestra, actor=gente["recepcion"], condicion="buena", cantidad_recibida=1)
-    fuera = recepcion.conciliar(despacho=Despacho.objects.get(), actor=gente["recepcion"], llegadas=[llegada])
+    fuera = recepcion.conciliar(despacho=despacho, actor=gente["recepcion"], llegadas=[llegada])
     assert [linea.partition(":")[0] for linea in fuera] == [muestra.numero]
-    assert Conciliacion.objects.get().desenlace == "llego"
-    with pytest.raises(EstadoImpide):
-        recepcion.conciliar(despacho=Despacho.objects.get(), actor=gente["recepcion"], llegadas=[])
+    assert dict(Conciliacion.objects.values_list("muestra", "desenlace")) == {muestra.pk: "llego", falta.pk: "falto"}
 
 
 def test_what_does_not_arrive_alerts_both_sides_once(entrar):
