@@ -1,6 +1,7 @@
-"""How long things take, said short."""
+"""How long things take and how much there is of them, said short."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 
 def duracion(tiempo: timedelta) -> str:
@@ -12,3 +13,9 @@ def duracion(tiempo: timedelta) -> str:
     if dias:
         return f"{dias} d {horas} h"
     return f"{horas} h" if horas else f"{minutos} min"
+
+
+def numero(cuanto: Decimal) -> str:
+    """«38 400», «0,5»: as the Spanish templates of Django write it, decimals only when there are any."""
+    texto = f"{cuanto:,.3f}".rstrip("0").rstrip(".")
+    return texto.translate(str.maketrans(",.", "\u00a0,"))

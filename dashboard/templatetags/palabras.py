@@ -1,6 +1,7 @@
 """Times in words for templates."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from django import template
 from django.utils import timezone
@@ -10,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from dashboard import palabras
 from senasa import reloj
+from senasa.palabras import numero
 
 register = template.Library()
 
@@ -27,7 +29,6 @@ def hace(cuando: datetime) -> SafeString:
 
 
 @register.filter
-def kilos(peso: object) -> str:
-    """«38 400 kg», decimals only when there are any."""
-    texto = f"{peso:,.3f}".rstrip("0").rstrip(".")
-    return texto.replace(",", "\u00a0") + "\u00a0kg"
+def kilos(peso: Decimal) -> str:
+    """«38 400 kg»."""
+    return f"{numero(peso)}\u00a0kg"
