@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from senasa import cuentas, escrito
+from senasa.models import ROLES_DE_LABORATORIO
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide, Transicion
 
 from . import avisos
@@ -174,9 +175,14 @@ def devolver(form: BaseForm, error: ValidationError) -> None:
 
 
 def conflicto(request: HttpRequest, error: EstadoImpide, *, expediente: Expediente, volver: str) -> HttpResponse:
-    """The 409 page: why not, and what others did since the page with the form was opened."""
+    """The 409 page: why not, and what others did since the page with the form was opened.
+
+    Outside the laboratory nothing is said of its work, which takes other steps when something was found.
+    """
     visto = request.POST.get("visto", "")
     recientes = expediente.bitacora.select_related("actor").order_by("-n")
+    if not request.user.tiene(*ROLES_DE_LABORATORIO):
+        recientes = recientes.filter(objeto__in=["expediente", "partida"])
     recientes = recientes.filter(n__gt=int(visto[:9])) if visto.isdecimal() else recientes[:3]
     eventos = [
         {

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from senasa import escrito
 from senasa.models import Rol
-from senasa.palabras import numero
+from senasa.palabras import cantidad
 from senasa.transicion import ActoRechazado, DatoInvalido
 
 from . import avisos, espera, forms, prellenado, services
@@ -43,7 +43,7 @@ def _partida(request: HttpRequest, numero: str, orden: int) -> Partida:
 def _resumen(partida: Partida) -> list[str]:
     contenedores = ", ".join(contenedor.numero for contenedor in partida.contenedores.all()[:6])
     return [
-        f"{partida.producto} · {partida.pais_origen} · {numero(partida.peso_neto_kg)} kg",
+        f"{partida.producto} · {partida.pais_origen} · {cantidad(partida.peso_neto_kg)} kg",
         *filter(None, [contenedores, partida.expediente.lugar]),
     ]
 

@@ -17,6 +17,7 @@ from expedientes.firma import CertificadoInutil
 from expedientes.forms import Fecha, FormularioDeActo, HoraLocal
 from expedientes.models import Motivo, Partida, Plaga, Producto
 from senasa.models import ROLES_DE_LABORATORIO, Disciplina, Puesto, Rol, Usuario
+from senasa.palabras import cantidad
 
 from . import despachos, preguntas, rotulos
 from .contramuestras import hasta_por_omision
@@ -210,7 +211,7 @@ class FormularioRecibir(FormularioDeActo):
     def __init__(self, *args: Any, muestra: Muestra, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["cantidad_recibida"].help_text = _("Enviaron %(cantidad)s %(unidad)s.") % {
-            "cantidad": muestra.cantidad.normalize(),
+            "cantidad": cantidad(muestra.cantidad),
             "unidad": muestra.unidad,
         }
         self.fields["conservacion_al_llegar"].help_text = _("Se envió %(como)s.") % {

@@ -18,7 +18,6 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -30,7 +29,7 @@ from expedientes.plazos import semaforo
 from expedientes.vistas_publicas import bajar_adjunto
 from senasa import escrito, reloj
 from senasa.models import ROLES_DE_LABORATORIO, Rol, Usuario
-from senasa.palabras import duracion
+from senasa.palabras import cantidad, duracion
 from senasa.permisos import con_rol
 from senasa.transicion import EstadoImpide
 
@@ -106,7 +105,7 @@ def _resumen(muestra: Muestra) -> list[str]:
         _("Precinto %(precinto)s · %(cantidad)s %(unidad)s · %(conservacion)s")
         % {
             "precinto": muestra.precinto,
-            "cantidad": muestra.cantidad.normalize(),
+            "cantidad": cantidad(muestra.cantidad),
             "unidad": muestra.unidad,
             "conservacion": muestra.get_conservacion_display(),
         },
@@ -171,7 +170,7 @@ def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpRespons
                     % {
                         "muestra": m,
                         "precinto": m.precinto,
-                        "cantidad": m.cantidad.normalize(),
+                        "cantidad": cantidad(m.cantidad),
                         "unidad": m.unidad,
                     }
                     for m in muestras
@@ -549,7 +548,7 @@ def _detalle(
             partes = [
                 str(muestra.expediente.puesto),
                 _("precinto %(precinto)s") % datos,
-                f"{localize(Decimal(datos['cantidad']).normalize())} {datos['unidad']}" if "cantidad" in datos else "",
+                f"{cantidad(Decimal(datos['cantidad']))} {datos['unidad']}" if "cantidad" in datos else "",
             ]
         case "muestra", Accion.ROTULAR:
             partes = [datos["rotulo"]]
@@ -586,7 +585,7 @@ def _como_llego(muestra: Muestra, datos: dict[str, Any]) -> list[str]:
     conservacion = datos.get("conservacion_al_llegar")
     return [
         _("condición %(como)s") % {"como": Muestra.Condicion(datos["condicion"]).label},
-        f"{localize(Decimal(datos['cantidad_recibida']).normalize())} {muestra.unidad}",
+        f"{cantidad(Decimal(datos['cantidad_recibida']))} {muestra.unidad}",
         str(Muestra.Conservacion(conservacion).label) if conservacion else "",
     ]
 

@@ -15,7 +15,7 @@ def duracion(tiempo: timedelta) -> str:
     return f"{horas} h" if horas else f"{minutos} min"
 
 
-def numero(cuanto: Decimal) -> str:
+def cantidad(cuanto: Decimal) -> str:
     """«38 400», «0,5»: as the Spanish templates of Django write it, decimals only when there are any."""
     texto = f"{cuanto:,.3f}".rstrip("0").rstrip(".")
     return texto.translate(str.maketrans(",.", "\u00a0,"))

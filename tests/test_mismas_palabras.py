@@ -137,6 +137,9 @@ def superficies(caso: Caso) -> Iterator[tuple[str, str]]:
         for evidencia in muestra.evidencias.all():
             assert navegador.get(reverse("evidencia", args=[evidencia.pk])).status_code == 404
             assert navegador.get(reverse("adjunto", args=[numero, evidencia.adjunto_id])).status_code == 404
+        # An act whose moment has passed tells what others did meanwhile.
+        tarde = navegador.post(reverse("partida_inspeccionar", args=[numero, 1]), {"visto": "1"})
+        yield f"{quien}: llega tarde", f"{tarde.status_code} {_dicho(tarde.content)}"
         for nombre, url in direcciones.items():
             respuesta = navegador.get(url)
             yield f"{quien}: {nombre}", f"{respuesta.status_code} {_dicho(respuesta.content)}"

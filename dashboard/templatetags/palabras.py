@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from dashboard import palabras
 from senasa import reloj
-from senasa.palabras import numero
+from senasa.palabras import cantidad
 
 register = template.Library()
 
@@ -31,4 +31,4 @@ def hace(cuando: datetime) -> SafeString:
 @register.filter
 def kilos(peso: Decimal) -> str:
     """«38 400 kg»."""
-    return f"{numero(peso)}\u00a0kg"
+    return f"{cantidad(peso)}\u00a0kg"

@@ -117,7 +117,8 @@ def test_documentos_con_descarga_y_verificacion(client):
     for documento in expediente.documentos.all():
         assert f"/documentos/{documento.cvd}/" in texto
         assert f"/verificar/{documento.cvd}/" in texto
-    assert "cerrado y firmado automáticamente, regla v1" in texto
+    assert "cerrado y firmado automáticamente" in texto
+    assert f'<a href="{reverse("regla_publica", args=[1])}">regla v1</a>' in texto
 
 
 def test_avisos_con_su_suerte(client):
