@@ -14,12 +14,11 @@ from math import ceil
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from expedientes.avisos import leer
+from expedientes import avisos
 from expedientes.firma import Certificado, CertificadoInutil, abrir_certificado, cargar_certificado, hacer_demo
-from notificaciones.services import encolar
 from senasa import llave, reloj
 from senasa.models import Rol, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide
@@ -182,18 +181,13 @@ def avisar_por_vencer() -> int:
     for uno in por_vencer():
         cuantos += 1
         aviso = min(plazo for plazo in AVISAR_A_LOS if uno.hasta - reloj.ahora() <= plazo)
-        for quien in uno.quienes:
-            titulo, parrafos = leer("certificado_por_vencer", {"certificado": uno, "quien": quien})
-            contexto = {"titulo": titulo, "parrafos": parrafos, "interno": True}
-            encolar(
-                clave=f"certificado:{uno.huella}:{aviso.days}:{quien.email}",
-                correo=quien.email,
-                asunto=titulo,
-                texto=render_to_string("correos/base.txt", contexto),
-                html=render_to_string("correos/base.html", contexto),
-                aviso="certificado_por_vencer",
-                referencia=f"usuario:{quien.pk}",
-            )
+        avisos.deber_al_personal(
+            uno.quienes,
+            "certificado_por_vencer",
+            clave=f"certificado:{uno.huella}:{aviso.days}",
+            url=reverse("firmas"),
+            certificado=uno,
+        )
     return cuantos
 
 

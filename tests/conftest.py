@@ -4,6 +4,7 @@ Folders and variables are set in `tests/settings.py`, which Django reads before 
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -42,6 +43,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         poner_disparador_de_truncate(activo=False)
         personas()  # catalogues and people once: only transactional tests, which empty the tables, pay again
+    # What stands by now is never garbage: the collector would walk it all, hundreds of times.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -17,7 +17,11 @@ from django.utils.html import escape
 
 from expedientes import incidencias
 from expedientes import services as casos
+from expedientes.firma import cargar_certificado
+from expedientes.lifecycle import TABLAS
 from expedientes.models import AgenteAduana, Expediente, Medida
+from laboratorio import certificados, preguntas, recepcion
+from laboratorio.recorrido import anular_informe, enmendar, enmendar_resultado, firmar
 from notificaciones import enlaces, services, tasks
 from notificaciones.models import Notificacion
 from senasa import reloj
@@ -30,7 +34,8 @@ pytestmark = pytest.mark.django_db
 RAIZ = Path(__file__).parents[2]
 # Those of a request that is no case yet, and of a case that comes from before, are read in tests of their own.
 DE_OTRAS_PRUEBAS = {"base", "borrador", "codigo", "incorporado", "recibo"}
-AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_OTRAS_PRUEBAS)
+AL_PERSONAL = {"certificado_por_vencer", "demora_de_muestras", "pregunta", "respuesta"}
+AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_OTRAS_PRUEBAS - AL_PERSONAL)
 E = Notificacion.Estado
 
 
@@ -342,6 +347,11 @@ def avisos_debidos(certificado: Path) -> dict[str, Notificacion]:
     agente = AgenteAduana(
         tipo_documento="ruc", numero_documento="20999900012", nombre=HOSTIL, correo="despacho@aduana.example"
     )
+    for corregir in (enmendar_resultado, anular_informe):
+        corregir(crear_caso("resultado_emitido", importador=importador))
+    corregido = crear_caso("resultado_emitido", importador=importador)
+    enmendar(corregido)
+    firmar(corregido)
     caso = crear_caso("con_riv", valor="positivo", importador=importador, lugar=HOSTIL)
     expediente, partida, atencion = caso.expediente, caso.partidas[0], caso.personas["atencion"]
     for nuevo in (agente, None):
@@ -362,7 +372,7 @@ def avisos_debidos(certificado: Path) -> dict[str, Notificacion]:
     incidencias.aceptar_traslado(expediente=expediente, actor=caso.personas["jefe"])
     casos.reenviar_enlace(expediente=caso.expediente, actor=atencion)
     casos.corregir_correo(expediente=caso.expediente, actor=atencion, correo="nuevo@empresa.example")
-    return {debida.aviso: debida for debida in Notificacion.objects.all()}
+    return {debida.aviso: debida for debida in Notificacion.objects.exclude(aviso__in=AL_PERSONAL)}
 
 
 def test_cada_aviso_se_lee_bien(avisos_debidos: dict[str, Notificacion]) -> None:
@@ -381,6 +391,28 @@ def test_cada_aviso_se_lee_bien(avisos_debidos: dict[str, Notificacion]) -> None
         assert all(len(linea) <= 120 for linea in debida.texto.splitlines()), aviso
 
 
+def test_los_avisos_al_personal_se_leen_bien_y_no_dicen_de_quien_es_la_carga(certificado: Path) -> None:
+    caso = crear_caso("en_laboratorio", importador=crear_importador(1, nombre=HOSTIL))
+    muestra = caso.expediente.muestras.get()
+    pregunta = preguntas.preguntar(
+        muestra=muestra, actor=caso.personas["recepcion"], texto=HOSTIL, vence_en=timezone.now() + timedelta(hours=8)
+    )
+    preguntas.contestar(pregunta=pregunta, actor=caso.inspector, respuesta=HOSTIL)
+    assert recepcion.barrer_demoras() == 1
+    with reloj.fijado(cargar_certificado().hasta - timedelta(days=9)):
+        certificados.avisar_por_vencer()
+    escritos = Notificacion.objects.filter(aviso__in=AL_PERSONAL)
+    assert {escrito.aviso for escrito in escritos} == AL_PERSONAL
+    for escrito in escritos:
+        for parte in (escrito.texto, escrito.html):
+            limpia = " ".join(parte.split()).replace(HOSTIL, "").replace(escape(HOSTIL), "")
+            assert not re.search(r"{{|{%|}}|%}|None|\(\)|\s,|\bel ,", limpia), (escrito.aviso, limpia)
+            assert "Ajos" not in limpia
+            assert caso.expediente.numero not in parte
+            assert "http" in parte
+        assert "<script" not in escrito.html
+
+
 @pytest.mark.parametrize("aviso", ["registrada", "programada", "medida_ordenada"])
 def test_lo_que_escribe_una_persona_va_tal_cual_en_el_texto_y_escapado_en_el_html(
     avisos_debidos: dict[str, Notificacion], aviso: str
@@ -391,9 +423,7 @@ def test_lo_que_escribe_una_persona_va_tal_cual_en_el_texto_y_escapado_en_el_htm
 
 def test_ningun_aviso_queda_sin_usar() -> None:
     """A file that nobody owes would never be read; a notice without a file would break its act."""
-    from expedientes.lifecycle import EXPEDIENTE, PARTIDA
-
-    debidos = {t.avisa for tabla in (EXPEDIENTE, PARTIDA) for t in tabla.values() if t.avisa}
+    debidos = {t.avisa for tabla in TABLAS.values() for t in tabla.values() if t.avisa}
     sin_acto = {"enlace_renovado", "correo_corregido", "observacion_por_vencer", "agente_retirado"}
     assert debidos | sin_acto == set(AVISOS)
 

@@ -42,7 +42,7 @@ def test_admin_solo_tiene_personas_y_catalogos():
     assert nuestros == {
         *("senasa.Usuario", "senasa.Puesto", "senasa.Disciplina", "senasa.DiaNoLaborable"),
         *(f"expedientes.{m}" for m in ("Pais", "Producto", "Plaga", "Motivo", "Plazo")),
-        *("laboratorio.Metodo", "laboratorio.Requisito", "laboratorio.ReglaFirma"),
+        *(f"laboratorio.{m}" for m in ("Metodo", "ControlEsperado", "Requisito", "ReglaFirma")),
     }
 
 
