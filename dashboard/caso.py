@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
-from expedientes.actos import hecho
+from expedientes.actos import DE_TODA_MUESTRA, hecho
 from expedientes.avisos import destinatarios
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion
 from expedientes.models import (
@@ -424,9 +424,8 @@ def bitacora(expediente: Expediente, *, de_laboratorio: bool) -> list[dict[str, 
     return entradas
 
 
-# What every analysis goes through, whatever it finds; and what happens to a sample whatever is found in it.
+# What every analysis goes through, whatever it finds.
 DE_TODO_ANALISIS = {"asignar", "iniciar", "registrar", "verificar"}
-DE_TODA_MUESTRA = {"rotular", "enviar", "recibir", "rechazar", "perder", "anular_muestra"}
 
 
 def _callados(expediente: Expediente) -> set[int]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -174,15 +175,20 @@ def devolver(form: BaseForm, error: ValidationError) -> None:
         form.add_error(campo if campo in form.fields else None, errores)
 
 
+# What happens to a sample whatever is found in it.
+DE_TODA_MUESTRA = {"rotular", "enviar", "recibir", "rechazar", "perder", "anular_muestra"}
+
+
 def conflicto(request: HttpRequest, error: EstadoImpide, *, expediente: Expediente, volver: str) -> HttpResponse:
     """The 409 page: why not, and what others did since the page with the form was opened.
 
-    Outside the laboratory nothing is said of its work, which takes other steps when something was found.
+    Outside the laboratory nothing is said of its bench, which takes other steps when something was found.
     """
     visto = request.POST.get("visto", "")
     recientes = expediente.bitacora.select_related("actor").order_by("-n")
     if not request.user.tiene(*ROLES_DE_LABORATORIO):
-        recientes = recientes.filter(objeto__in=["expediente", "partida"])
+        de_muestra = Q(objeto="muestra", accion__in=DE_TODA_MUESTRA)
+        recientes = recientes.filter(de_muestra | Q(objeto__in=["expediente", "partida"]))
     recientes = recientes.filter(n__gt=int(visto[:9])) if visto.isdecimal() else recientes[:3]
     eventos = [
         {
