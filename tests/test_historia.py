@@ -170,7 +170,7 @@ def del_puesto_al_laboratorio(historia: Historia) -> None:
 
 def en_la_mesa(historia: Historia, *, valor: str) -> None:
     pagina = historia.como("recepcion")
-    pagina.get_by_role("link", name=re.compile("^Recibir")).first.click()
+    pagina.get_by_role("link", name=re.compile("^Recibir M-")).first.click()
     rellenar(pagina, condicion="buena", cantidad_recibida="2")
     pagina.locator("form.formulario button[type=submit].primario").click()
     expect(pagina).to_have_url(re.compile("/laboratorio/recepcion/"))
@@ -246,7 +246,7 @@ def test_from_an_ephyto_to_closure(abrir, obrero, entorno, sin_gracia, tmp_path)
     en_la_mesa(historia, valor="negativo")
     # Nobody signs: the machine does, and says so.
     telefono = ver_como_importador(historia, historia.correo("El informe de ensayo ya está emitido"))
-    expect(telefono.locator("body")).to_contain_text("regla v99")
+    expect(telefono.locator("body")).to_contain_text("regla v2")
     bajar_y_validar(historia, telefono, "Informe de ensayo", tmp_path)
 
     pagina = dictaminar_y_esperar_riv(historia, "ingreso")
