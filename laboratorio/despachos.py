@@ -112,7 +112,7 @@ def conciliados(despachos: QuerySet[Despacho]) -> QuerySet[Despacho]:
         .select_related("puesto", "conciliado_por")
         .annotate(
             cuantas=Count("conciliaciones"),
-            llegaron=Count("conciliaciones", filter=Q(conciliaciones__desenlace="llego")),
+            llegaron=Count("conciliaciones", filter=Q(conciliaciones__desenlace__in=["llego", "rechazada"])),
         )
         .order_by("-conciliado_en")
     )

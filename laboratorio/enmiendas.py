@@ -24,9 +24,10 @@ from expedientes.services import informes_de_la_ronda
 from senasa.models import Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide
 
+from . import reglas
 from .firmas import condiciones_de_firma_automatica
 from .lifecycle import INFORME, Accion, bloquear
-from .models import Analisis, Enmienda, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra, ReglaFirma
+from .models import Analisis, Enmienda, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from .reversiones import EN_BORRADOR, rehacer
 
 # What an administrative amendment may correct of a sample: what its report prints and no result rests on.
@@ -82,7 +83,7 @@ def enmendar(
     hechos = _corregir(informe, cambios or {})
     version = informe.version + 1
     dicho = [_("%(muestra)s, %(campo)s: decía «%(antes)s», debe decir «%(ahora)s»") % hecho for hecho in hechos]
-    regla = ReglaFirma.objects.order_by("-version").first()
+    regla = reglas.vigente()
     informe.version = version  # what the conditions look at
     return avanzar(
         informe, Accion.ENMENDAR, tabla=INFORME, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en,
@@ -93,6 +94,7 @@ def enmendar(
             "enmienda": Enmienda.ADMINISTRATIVA,
             "causa": ". ".join([_causa(Accion.ENMENDAR, motivo, texto), *dicho]),
             "condiciones": condiciones_de_firma_automatica(informe, regla),
+            "regla": regla,
         },
     )  # fmt: skip
 

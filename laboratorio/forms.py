@@ -552,7 +552,7 @@ class FormularioEnmendar(FormularioDeActo):
         enmienda = {
             "titulo": _("Por qué"),
             "ayuda": _("Lo dice el informe nuevo. Si el dato del cliente ya se corrigió en su ficha, basta esto."),
-            "campos": [self[campo] for campo in ("motivo", "texto", "ocurrio_en", "visto")],
+            "campos": [self[campo] for campo in ("motivo", "texto", "ocurrio_en")],
         }
         return [*suyas, enmienda]
 

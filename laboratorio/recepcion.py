@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from expedientes import avisos, bitacora
@@ -19,7 +20,7 @@ from senasa.transicion import ActoRechazado, EstadoImpide, RolImpide
 
 from . import services
 from .despachos import cerrar, muestras_de
-from .models import Despacho, EstadoMuestra, Muestra, SolicitudAnalisis
+from .models import Conciliacion, Despacho, EstadoMuestra, Muestra, SolicitudAnalisis
 from .rotulos import buscar
 
 # What the log says of a sample that is late: no transition is there for it.
@@ -171,9 +172,11 @@ def personal_del_puesto(puesto: Puesto) -> list[Usuario]:
 
 
 def sin_llegar(muestras: Any) -> Any:
-    """Of `muestras`, those both sides were told of and that are still on the road, the longest first."""
+    """Of `muestras`, those still on the road that both sides were told of or that their manifest lacked, the longest
+    first."""
+    falto = Q(conciliacion__desenlace=Conciliacion.Desenlace.FALTO)
     return (
-        muestras.filter(estado=EstadoMuestra.ENVIADA, demora_avisada_en__isnull=False)
+        muestras.filter(Q(demora_avisada_en__isnull=False) | falto, estado=EstadoMuestra.ENVIADA)
         .select_related("partida__producto", "partida__pais_origen", "expediente__puesto", "solicitud__despacho")
         .order_by("solicitud__enviada_en", "pk")
     )

@@ -57,6 +57,7 @@ from .forms import (
 )
 from .lifecycle import ANALISIS, INFORME, MUESTRA, Accion
 from .models import (
+    MUESTRAS_SIN_EFECTO,
     Analisis,
     Despacho,
     EstadoAnalisis,
@@ -399,6 +400,7 @@ def muestra(request: HttpRequest, numero: str) -> HttpResponse:
         "informe": informe,
         "analisis": analisis,
         "con_resultados": con_resultados,
+        "silencio": _en_vez_de_resultados(muestra),
         "reversibles": _reversibles(request, analisis, informe),
         "etapas_reversibles": etapas_reversibles(request.user, analisis),
         "del_laboratorio": del_laboratorio,
@@ -509,6 +511,13 @@ CALLADOS = (
     | Q(objeto="analisis", accion=Accion.COMPLETAR)
     | Q(objeto="informe", accion__in=[Accion.PROGRAMAR_FIRMA, Accion.DERIVAR, Accion.FIRMAR])
 )
+
+
+def _en_vez_de_resultados(muestra: Muestra) -> str:
+    """What is read outside the laboratory before the report: the same whatever is found in the sample."""
+    if muestra.estado in MUESTRAS_SIN_EFECTO:
+        return _("sin análisis: muestra %(estado)s") % {"estado": muestra.get_estado_display().lower()}
+    return _("en camino al laboratorio") if muestra.estado == EstadoMuestra.ENVIADA else _("informe en emisión")
 
 
 def _vida(

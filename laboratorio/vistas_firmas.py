@@ -219,7 +219,7 @@ def informe_firmar_fuera(request: HttpRequest, numero: str) -> HttpResponse:
         formulario=FormularioSinDatos,
         hacer=partial(firmar_fuera, informe=informe, actor=request.user),
         resumen=[f"{informe.numero} · {informe.solicitud.partida.producto}"],
-        volver=reverse("informe_subir", args=[numero]),
+        volver=reverse("informe", args=[numero]),
         plantilla="laboratorio/firmar.html",
         titulo=_("Firmar %(informe)s fuera") % {"informe": informe},
         contexto={

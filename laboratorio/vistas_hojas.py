@@ -554,6 +554,7 @@ def laboratorio(request: HttpRequest) -> HttpResponse:
         "contadores": contadores,
         "analistas": list(analistas()),
         "elegido": request.GET.get("analista", ""),
+        "marcar_todos": request.GET.get("marcar") == "todos",
         "filtrado": any(request.GET.get(clave) for clave in FILTROS),
         "reparte": reparte,
         "dirige": request.user.tiene(Rol.DIRECTOR),

@@ -74,18 +74,29 @@
     else if (paso > 0) form.querySelector("[name=guardar]").focus();
   };
 
+  // What was found is read before the row is left, since a saved one is changed by a reversion alone.
+  const lectura = (fila) => fila.querySelector("input[name$=-lectura]");
+  const pideLectura = (fila) => ["positivo", "indeterminado"].includes(valor(fila).value) && !lectura(fila).value.trim();
+  const PALABRA = 800; // milliseconds between the letters of a word
+  let ultima = -PALABRA;
+
   cuerpo.addEventListener("keydown", (e) => {
     const campo = e.target;
     const fila = campo.closest("tr");
     if (e.ctrlKey || e.metaKey || e.altKey || !fila || !campos(fila).includes(campo)) return;
     const enValor = campo.tagName === "SELECT";
     const vecino = (paso) => campos(fila)[campos(fila).indexOf(campo) + paso]?.focus();
-    if (e.key === "Enter") mover(campo, e.shiftKey ? -1 : 1);
+    const letra = e.key.length === 1;
+    const seguida = letra && e.timeStamp - ultima < PALABRA;
+    ultima = letra ? e.timeStamp : -PALABRA;
+    if (e.key === "Enter" && enValor && !e.shiftKey && pideLectura(fila)) lectura(fila).focus();
+    else if (e.key === "Enter") mover(campo, e.shiftKey ? -1 : 1);
     else if (e.key === "ArrowDown" && !campo.list) mover(campo, 1);
     else if (e.key === "ArrowUp" && !campo.list) mover(campo, -1);
     else if (enValor && e.key === "ArrowRight") vecino(1);
     else if (enValor && ["Delete", "Backspace"].includes(e.key)) poner(fila, "");
-    else if (enValor && VALORES[e.key.toLowerCase()]) poner(fila, VALORES[e.key.toLowerCase()]);
+    else if (enValor && !seguida && VALORES[e.key.toLowerCase()]) poner(fila, VALORES[e.key.toLowerCase()]);
+    else if (enValor && letra) ; // a word typed in the wrong place is no result, nor the browser's guess of one
     else return;
     e.preventDefault();
   });

@@ -389,7 +389,7 @@ def test_an_absence_is_covered_by_several(entrar: Callable[[str], Client]) -> No
     hoja = abrir(caso)
     otro = caso.personas["analista2"]
     tercero = type(otro).objects.create(username="a3", email="a3@senasa.example", roles=[Rol.ANALISTA])
-    pagina_ = entrar("director").get(reverse("laboratorio", query={"analista": "analista"}))
+    pagina_ = entrar("director").get(reverse("laboratorio", query={"analista": "analista", "marcar": "todos"}))
     assert pagina_.content.decode().count(" checked") == 4
     datos = {"analisis": [a.pk for a in caso.analisis], "analistas": [otro.pk, tercero.pk], "texto": "Vacaciones"}
     assert entrar("director").post(reverse("pasar_varios"), datos).url == reverse("laboratorio")
