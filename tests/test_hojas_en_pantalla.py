@@ -1,5 +1,6 @@
 """Forty results before lunch: a worksheet filled from the queue and typed by keyboard alone, in Chromium, timed."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -90,6 +91,9 @@ def test_what_a_colleague_recorded_is_told_in_the_row(abrir: Callable[[], Page])
     andres.get_by_role("button", name="Unirme a la hoja").click()
     expect(andres.locator("tr:focus-within td").first).to_have_text("1")
     andres.keyboard.press("i")
+    andres.keyboard.press("Enter")  # what was found is read before the row is left
+    expect(andres.locator("input:focus")).to_have_attribute("name", re.compile("-lectura$"))
+    andres.keyboard.type("bandas débiles")
     andres.keyboard.press("Enter")
     expect(andres.locator("[data-avance]")).to_contain_text("1 de 2 anotadas")
     for _fila in range(2):
