@@ -102,7 +102,7 @@ def test_pages_of_every_role_are_accessible_and_fit(abrir: Callable[[], Page], c
         pendientes, vistas = [urlsplit(pagina.url).path], set()
         while pendientes:
             url = pendientes.pop(0)
-            if forma(url) in vistas or re.search(r"^/(admin|accounts|documentos)|/adjuntos/|/plantilla/|\.pdf$", url):
+            if forma(url) in vistas or re.search(r"^/(admin|accounts|documentos)|/adjuntos/|/plantilla/|\.pdf\b", url):
                 continue
             vistas.add(forma(url))
             respuesta = pagina.goto(url)
