@@ -55,6 +55,7 @@ def _muelle(request: HttpRequest, en_blanco: FormularioRotulosEnBlanco, *, statu
         "tomadas": suyas.filter(estado=EstadoMuestra.TOMADA)
         .select_related("partida__producto", "partida__pais_origen", "partida__expediente", "rotulo")
         .order_by("tomada_en", "pk"),
+        "envia": request.user.tiene(Rol.INSPECTOR),
         "demoradas": recepcion.sin_llegar(suyas),
         "despachos": despachos.en_camino(suyos),
         "conciliados": despachos.conciliados(suyos)[:CONCILIADOS],
