@@ -5,7 +5,7 @@ PY := .venv/bin/python
 # A stamp per content, not per date: a second run takes seconds, a changed pin installs again.
 BASE := .venv/.base-$(shell sha256sum requirements/base.txt | cut -c1-16)
 DEV := .venv/.dev-$(shell cat requirements/base.txt requirements/dev.txt | sha256sum | cut -c1-16)
-CODIGO := senasa notificaciones expedientes laboratorio dashboard
+CODIGO := senasa notificaciones expedientes laboratorio indicadores gestion dashboard
 PLANTILLAS = $(shell find templates -name '*.html')
 
 .PHONY: run test check bench formato estilo tipos despliegue servicios requisitos pango navegador

@@ -67,6 +67,8 @@ WSGI_APPLICATION = "senasa.wsgi.application"
 
 INSTALLED_APPS = [
     "dashboard",
+    "gestion",
+    "indicadores",
     "laboratorio",
     "expedientes",
     "notificaciones",
@@ -432,6 +434,8 @@ LOGGING = {
         "notificaciones": _NUESTRAS,
         "expedientes": _NUESTRAS,
         "laboratorio": _NUESTRAS,
+        "indicadores": _NUESTRAS,
+        "gestion": _NUESTRAS,
         "dashboard": _NUESTRAS,
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
         # What was refused is in our own line of the request; what broke is told once, with where.

@@ -52,4 +52,6 @@ urlpatterns = [
     path("", include("dashboard.urls")),
     path("", include("expedientes.urls")),
     path("", include("laboratorio.urls")),
+    path("", include("indicadores.urls")),
+    path("", include("gestion.urls")),
 ]

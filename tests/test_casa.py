@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 
 RAIZ = Path(__file__).parents[1]
-FLECHA = ["senasa", "notificaciones", "expedientes", "laboratorio", "dashboard"]
+FLECHA = ["senasa", "notificaciones", "expedientes", "laboratorio", "indicadores", "gestion", "dashboard"]
 CODIGO = [py for app in FLECHA for py in sorted((RAIZ / app).rglob("*.py"))]
 # The project's own wiring stands in the first app and must name them all.
 CABLEADO = {"senasa/settings.py", "senasa/urls.py"}

@@ -282,7 +282,7 @@ def test_analyses_are_seen_through_their_case():
 def test_only_lifecycle_writes_the_state():
     """`avanzar` alone moves a case, a line, a sample, an analysis or a report."""
     escrituras = []
-    for app in ("senasa", "expedientes", "laboratorio", "dashboard"):
+    for app in ("senasa", "expedientes", "laboratorio", "indicadores", "gestion", "dashboard"):
         for archivo in Path(app).rglob("*.py"):
             if "migrations" in archivo.parts or archivo.as_posix() == "expedientes/lifecycle.py":
                 continue

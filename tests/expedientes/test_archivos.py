@@ -712,7 +712,7 @@ def test_nadie_mas_hace_un_archivo_nuevo() -> None:
     raiz = Path(archivos.__file__).parents[1]
     otros = [
         ruta.relative_to(raiz).as_posix()
-        for app in ("senasa", "notificaciones", "expedientes", "laboratorio", "dashboard")
+        for app in ("senasa", "notificaciones", "expedientes", "laboratorio", "indicadores", "gestion", "dashboard")
         for ruta in (raiz / app).rglob("*.py")
         if re.search(r"(?<!class )ArchivoNuevo\(", ruta.read_text())
     ]

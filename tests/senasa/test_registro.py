@@ -62,7 +62,7 @@ def escrito() -> Iterator[Registro]:
     de_produccion = deepcopy(ajustes.LOGGING)
     de_produccion["formatters"]["linea"]["en_json"] = True
     de_produccion["handlers"]["consola"]["stream"] = escrito.salida
-    for nombre in ("senasa", "notificaciones", "expedientes", "laboratorio", "dashboard"):
+    for nombre in ("senasa", "notificaciones", "expedientes", "laboratorio", "indicadores", "gestion", "dashboard"):
         de_produccion["loggers"][nombre] = {"level": "DEBUG"}
     logging.config.dictConfig(de_produccion)
     yield escrito
