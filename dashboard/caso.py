@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
+from expedientes import tiempos
 from expedientes.actos import DE_TODA_MUESTRA, hecho
 from expedientes.avisos import destinatarios
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion
@@ -25,6 +26,7 @@ from expedientes.models import (
     Partida,
 )
 from expedientes.services import NUEVA_RONDA
+from expedientes.tiempos import Tramo
 from laboratorio.models import (
     MUESTRAS_SIN_EFECTO,
     Analisis,
@@ -75,57 +77,6 @@ def para_la_pagina(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
 
 
 # ── Where it stands, and whose time it was ────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Tramo:
-    """A stretch of the case's life: its stage and whose turn it was."""
-
-    estado: str
-    quien: str
-    desde: datetime
-    hasta: datetime
-
-
-def tramos(eventos: Sequence[Evento], partidas: Sequence[int], ahora: datetime) -> list[Tramo]:
-    """The life of a case in stretches, replayed from its log: the stage is that of its slowest line.
-
-    `eventos` in the order they happened. Time with a sample on the road is nobody's but the road's.
-    """
-    estados = dict.fromkeys(partidas, str(Estado.REGISTRADO))
-    en_camino: set[int] = set()
-    detenidos: set[int] = set()  # lines that were not there, and 0 for the whole case
-    vida: list[Tramo] = []
-    actual: tuple[str, str] | None = None
-    desde = ahora
-    for evento in eventos:
-        if evento.objeto == "partida" and evento.a:
-            estados[evento.objeto_id] = evento.a
-        if evento.objeto == "expediente":
-            if evento.a:  # a reminder or a link sent again moves nothing
-                (detenidos.add if evento.a == Estado.OBSERVADO else detenidos.discard)(0)
-        elif evento.objeto == "partida":
-            (detenidos.add if evento.accion == Accion.NO_PRESENTADA else detenidos.discard)(evento.objeto_id)
-        elif evento.objeto == "muestra":
-            (en_camino.add if evento.a == EstadoMuestra.ENVIADA else en_camino.discard)(evento.objeto_id)
-        lenta = next((estado for estado in ORDEN_DE_PARTIDAS if estado in estados.values()), Estado.REGISTRADO)
-        if evento.objeto == "expediente" and evento.a in TERMINADOS:
-            lenta = Estado(evento.a)
-        detenido = 0 in detenidos or detenidos >= set(partidas)
-        turno = (str(lenta), "Importador" if detenido else _de_quien(lenta, bool(en_camino)))
-        if turno != actual:
-            if actual and evento.ocurrio_en > desde:
-                vida.append(Tramo(*actual, desde, evento.ocurrio_en))
-            actual, desde = turno, evento.ocurrio_en
-    if actual and actual[0] not in TERMINADOS:
-        vida.append(Tramo(*actual, desde, ahora))
-    return vida
-
-
-def _de_quien(estado: str, en_camino: bool) -> str:
-    if estado == Estado.EN_LABORATORIO:
-        return "Traslado" if en_camino else "Laboratorio"
-    return "Importador" if estado == Estado.EN_MEDIDA else "Puesto"
 
 
 def tira_de_etapas(expediente: Expediente, vida: Sequence[Tramo], ahora: datetime) -> list[dict[str, Any]]:
@@ -191,14 +142,12 @@ TONOS = {"Puesto": "verde", "Traslado": "claro", "Laboratorio": "azul", "Importa
 
 def reparto(vida: Sequence[Tramo]) -> dict[str, Any]:
     """Whose time it was: the total, and each one's share as `componentes/reparto.html` draws it."""
-    por_quien: dict[str, timedelta] = {}
-    for tramo in vida:
-        por_quien[tramo.quien] = por_quien.get(tramo.quien, timedelta()) + (tramo.hasta - tramo.desde)
+    por_quien = tiempos.reparto(vida)
     total = sum(por_quien.values(), timedelta())
     partes, inicio = [], 0.0
     for quien, tono in TONOS.items():
-        if quien in por_quien:
-            ancho = round(100 * por_quien[quien] / total, 2) if total else 0
+        if por_quien[quien]:
+            ancho = round(100 * por_quien[quien] / total, 2)
             texto = f"{quien} {palabras.duracion(por_quien[quien])}"
             partes.append({"texto": texto, "inicio": round(inicio, 2), "ancho": ancho, "tono": tono})
             inicio += ancho

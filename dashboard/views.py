@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from expedientes import services
+from expedientes import services, tiempos
 from expedientes.actos import devolver
 from expedientes.lifecycle import Accion
 from expedientes.models import Expediente
@@ -120,7 +120,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
     suyos = caso.para_la_pagina(Expediente.objects.visibles_para(request.user))
     objeto = get_object_or_404(suyos, numero=numero)
     eventos, partidas = list(objeto.bitacora.all()), list(objeto.partidas.all())
-    vida = caso.tramos(eventos, [partida.pk for partida in partidas], ahora)
+    vida = tiempos.tramos(eventos, [partida.pk for partida in partidas], ahora)
     luz, plazo = queries.urgencia(objeto, ahora)
     fichas = [caso.ficha(partida, lector, ahora) for partida in partidas]
     return render(

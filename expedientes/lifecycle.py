@@ -19,7 +19,7 @@ from senasa import reloj
 from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
 from senasa.transicion import DONDE_ESTABA, DatoInvalido, EstadoImpide, RolImpide, Transicion
 
-from . import avisos, bitacora
+from . import avisos, bitacora, tiempos
 from .models import (
     ABIERTOS,
     ORDEN_DE_PARTIDAS,
@@ -303,6 +303,8 @@ def avanzar(
         if Estado.OBSERVADO in (antes, despues) or accion == Accion.ACEPTAR_TRASLADO:
             _recalcular_plazos(expediente)
         _mostrar_la_mas_lenta(expediente, momento)
+    if tiempos.dice_algo(evento.objeto, accion):
+        tiempos.anotar_hitos(expediente)
     if transicion.avisa and fuente is None:
         suya = objeto if isinstance(objeto, Partida) else partida
         avisos.deber(transicion.avisa, expediente=expediente, evento=evento, partida=suya)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.files.storage import storages
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -554,6 +555,64 @@ class Evento(models.Model):
 
     def __str__(self) -> str:
         return f"{self.expediente_id}/{self.n} {self.accion}"
+
+
+# ── The ledger of times ───────────────────────────────────────────────────────────────────────────
+
+
+class Hitos(models.Model):
+    """When each thing happened to a case and whose time it was: derived from its log (`tiempos.py`), never typed.
+
+    Hours are `ocurrio_en`; days are fractional calendar days up to the last act that moved the case. While it is
+    open, `tiene` has had it since `tiene_desde`, which those days leave out. Definitions: domain.md, section 6.
+    """
+
+    expediente = models.OneToOneField(Expediente, models.CASCADE, primary_key=True, related_name="hitos")
+    puesto = models.ForeignKey(Puesto, models.PROTECT, related_name="+")
+    # Of its first line: what like cases are looked for by.
+    producto = models.ForeignKey(Producto, models.PROTECT, related_name="+")
+    origen = models.ForeignKey(Pais, models.PROTECT, related_name="+")
+    metodos = ArrayField(models.CharField(max_length=120), default=list)
+    migrado = models.BooleanField(default=False)
+    t0 = models.DateTimeField(_("solicitud"), null=True)
+    t1 = models.DateTimeField(_("primera muestra tomada"), null=True)
+    t2 = models.DateTimeField(_("última muestra de la primera ronda enviada"), null=True)
+    t3 = models.DateTimeField(_("recibida"), null=True)
+    t4 = models.DateTimeField(_("último ensayo concluido"), null=True)
+    t5 = models.DateTimeField(_("emisión del informe que usó el dictamen"), null=True)
+    t6 = models.DateTimeField(_("último dictamen"), null=True)
+    t7 = models.DateTimeField(_("último cierre"), null=True)
+    # However it ended; and each time it had ended and was opened again: [ended, opened], in ISO hours.
+    fin = models.DateTimeField(null=True)
+    cierres = models.JSONField(default=list)
+    dias_puesto = models.FloatField(default=0)
+    dias_traslado = models.FloatField(default=0)
+    dias_laboratorio = models.FloatField(default=0)
+    dias_importador = models.FloatField(default=0)
+    dias_detenido = models.FloatField(default=0)
+    tiene = models.CharField(max_length=12, blank=True)
+    tiene_desde = models.DateTimeField(null=True)
+    muestras = models.PositiveIntegerField(default=0)
+    reaperturas = models.PositiveSmallIntegerField(default=0)
+    repeticiones = models.PositiveIntegerField(default=0)
+    cancelaciones = models.PositiveIntegerField(default=0)
+    # Of the acts whose hours make an indicator, how many there were and how many were typed late.
+    actos = models.PositiveIntegerField(default=0)
+    tardios = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("hitos del expediente")
+        verbose_name_plural = _("hitos de los expedientes")
+        indexes = [
+            models.Index(fields=["puesto", "t7"], name="hitos_cerrados", condition=Q(t7__isnull=False)),
+            models.Index(fields=["puesto", "t1"], name="hitos_muestreados", condition=Q(t1__isnull=False)),
+            models.Index(fields=["producto", "t7"], name="hitos_parecidos", condition=Q(t7__isnull=False)),
+            models.Index(fields=["puesto", "t0"], name="hitos_sin_fin", condition=Q(fin__isnull=True)),
+            models.Index(fields=["t0"], name="hitos_reabiertos", condition=Q(reaperturas__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.expediente_id)
 
 
 # ── Documents, decisions, measures ────────────────────────────────────────────────────────────────

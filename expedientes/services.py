@@ -383,13 +383,14 @@ def _decidir(
 ) -> Dictamen:
     if motivo or accion == Accion.DICTAMINAR_SIN_MUESTRA:
         exigir_motivo(accion, motivo, fundamento)
+    momento = ocurrio_en or reloj.ahora()
     dictamen = Dictamen.objects.create(
         partida=partida,
         numero=numeros.siguiente("RIV"),
         decision=decision,
         fundamento=fundamento,
         inspector=actor,
-        ocurrio_en=ocurrio_en or reloj.ahora(),
+        ocurrio_en=momento,
     )
     dictamen.informes.set(informes)
     dictamen.informes_en_papel.set(en_papel)
@@ -398,7 +399,7 @@ def _decidir(
         accion,
         tabla=PARTIDA,
         actor=actor,
-        ocurrio_en=ocurrio_en,
+        ocurrio_en=momento,  # one hour for the decision and for its entry
         motivo=motivo,
         texto=fundamento,
         datos={"riv": dictamen.numero, "decision": decision, "informes": [str(uno) for uno in [*informes, *en_papel]]},

@@ -97,12 +97,12 @@ def tomar_muestra(
         AccionCaso.TOMAR_MUESTRA,
         tabla=PARTIDA,
         actor=actor,
-        ocurrio_en=ocurrio_en,
+        ocurrio_en=momento,
         texto=texto,
         datos={"muestra": muestra.numero, "precinto": precinto, "cantidad": str(cantidad), "unidad": unidad},
     )
     if rotulo:
-        rotulos.rotular(muestra=muestra, rotulo=rotulo, actor=actor, ocurrio_en=ocurrio_en, texto=texto)
+        rotulos.rotular(muestra=muestra, rotulo=rotulo, actor=actor, ocurrio_en=momento, texto=texto)
     return muestra
 
 
@@ -163,7 +163,7 @@ def enviar(
         AccionCaso.ENVIAR,
         tabla=PARTIDA,
         actor=actor,
-        ocurrio_en=ocurrio_en,
+        ocurrio_en=momento,
         texto=texto,
         datos={
             "muestras": [muestra.numero for muestra in muestras],
@@ -174,7 +174,7 @@ def enviar(
     )
     for muestra in muestras:
         avanzar(
-            muestra, Accion.ENVIAR, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
+            muestra, Accion.ENVIAR, tabla=MUESTRA, actor=actor, ocurrio_en=momento, texto=texto,
             datos={"despacho": despacho.numero if despacho else ""}, cambios={"solicitud": solicitud},
         )  # fmt: skip
     return solicitud
@@ -210,12 +210,13 @@ def recibir(
     conservacion_al_llegar = conservacion_al_llegar or muestra.conservacion
     if condicion == Muestra.Condicion.CON_OBSERVACIONES and not observaciones.strip():
         raise DatoInvalido({"observaciones": _("Escriba qué observó al recibirla.")})
+    momento = ocurrio_en or reloj.ahora()
     evento = avanzar(
         muestra,
         Accion.RECIBIR,
         tabla=MUESTRA,
         actor=actor,
-        ocurrio_en=ocurrio_en,
+        ocurrio_en=momento,
         texto=texto,
         datos={
             "condicion": condicion,
@@ -223,7 +224,7 @@ def recibir(
             "conservacion_al_llegar": conservacion_al_llegar,
         },
         cambios={
-            "recibida_en": ocurrio_en or reloj.ahora(),
+            "recibida_en": momento,
             "condicion": condicion,
             "conservacion_al_llegar": conservacion_al_llegar,
             "cantidad_recibida": cantidad_recibida,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dashboard import caso as pagina
-from expedientes import services
+from expedientes import services, tiempos
 from expedientes import services as casos
 from expedientes.models import Evento, Motivo
 from laboratorio import recorrido, reversiones
@@ -176,7 +176,7 @@ def test_tramos_reparte_el_tiempo_sin_perder_ni_un_minuto():
         evento("partida", 1, "cumplir_medida", "dictaminado", 60),
         evento("expediente", 1, "cerrar", "cerrado", 61),
     ]
-    vida = pagina.tramos(eventos, [1], timezone.now() + timedelta(days=30))
+    vida = tiempos.tramos(eventos, [1], timezone.now() + timedelta(days=30))
     horas = {}
     for tramo in vida:
         horas[tramo.quien] = horas.get(tramo.quien, 0) + (tramo.hasta - tramo.desde).total_seconds() / 3600
@@ -191,7 +191,7 @@ def test_tramos_sigue_a_la_partida_mas_lenta():
         evento("partida", 1, "inspeccionar", "en_inspeccion", 1),
         evento("partida", 2, "inspeccionar", "en_inspeccion", 4),
     ]
-    vida = pagina.tramos(eventos, [1, 2], eventos[-1].ocurrio_en + timedelta(hours=1))
+    vida = tiempos.tramos(eventos, [1, 2], eventos[-1].ocurrio_en + timedelta(hours=1))
     assert [(tramo.estado, (tramo.hasta - tramo.desde).seconds // 3600) for tramo in vida] == [
         ("registrado", 4), ("en_inspeccion", 1),
     ]  # fmt: skip
@@ -202,7 +202,7 @@ def test_un_enlace_reenviado_no_echa_a_andar_el_reloj_de_un_observado():
     recorrido.observar(caso)
     services.reenviar_enlace(expediente=caso.expediente, actor=personas()["mesa"])
     eventos = list(caso.expediente.bitacora.order_by("ocurrio_en", "n"))
-    vida = pagina.tramos(eventos, [caso.partidas[0].pk], reloj.ahora())
+    vida = tiempos.tramos(eventos, [caso.partidas[0].pk], reloj.ahora())
     assert (eventos[-1].accion, vida[-1].quien) == ("reenviar_enlace", "Importador")
 
 
@@ -216,7 +216,7 @@ def test_la_tira_dice_que_etapas_no_hicieron_falta():
     expediente.refresh_from_db()
     eventos = list(expediente.bitacora.order_by("ocurrio_en", "n"))
     ahora = reloj.ahora()
-    vida = pagina.tramos(eventos, [expediente.partidas.get().pk], ahora)
+    vida = tiempos.tramos(eventos, [expediente.partidas.get().pk], ahora)
     etapas = {etapa["nombre"]: etapa for etapa in pagina.tira_de_etapas(expediente, vida, ahora)}
     assert etapas["Laboratorio"]["nota"] == "no hizo falta"
     assert (etapas["Dictamen"]["situacion"], etapas["Cierre"]["situacion"]) == ("actual", "pendiente")
