@@ -675,6 +675,8 @@ class Documento(models.Model):
                 name="documento_estado_conocido",
             ),
         ]
+        # The reports of a month: indicators 6 and 8.
+        indexes = [models.Index(fields=["tipo", "emitido_en"], name="documento_por_emision")]
 
     def __str__(self) -> str:
         return self.numero if self.version == 1 else f"{self.numero}-V{self.version}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -42,6 +44,11 @@ class Notificacion(models.Model):
         FALLIDA = "fallida", _("fallida")
         CANCELADA = "cancelada", _("cancelada")
 
+    # What did not arrive: given up by us, or sent back by the reader's server.
+    PERDIDAS = (Estado.FALLIDA, Estado.REBOTADA)
+    # What the mail server took and nobody has sent back.
+    ACEPTADAS = (Estado.ENVIADA, Estado.ENTREGADA)
+
     clave = models.CharField(max_length=400, unique=True)
     aviso = models.CharField(_("aviso"), max_length=40)
     correo = models.EmailField(_("correo"))
@@ -58,7 +65,16 @@ class Notificacion(models.Model):
     limite_en = models.DateTimeField(help_text="Hasta cuándo se reintenta.")
     reclamada_hasta = models.DateTimeField(null=True, blank=True)
     enviada_en = models.DateTimeField(_("enviada"), null=True, blank=True)
+    entregada_en = models.DateTimeField(_("entregada"), null=True, blank=True)
+    rebotada_en = models.DateTimeField(_("rebotada"), null=True, blank=True)
+    # How far the clock of the business stood behind the machine's when it was owed: nothing, unless a history of
+    # long ago was being walked. What becomes of it is written on the clock that it was owed on.
+    desfase = models.DurationField(default=timedelta, db_default=timedelta())
     error = models.CharField(max_length=300, blank=True)
+    # The one before, which this one sends again. Each is sent again once: then the new one is.
+    reenvio_de = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reenvio")
+    # Somebody did what mends one that did not arrive: sent it again, or corrected the address.
+    reparada_en = models.DateTimeField(null=True, blank=True)
     message_id = models.CharField(max_length=120, unique=True)
 
     class Meta:
@@ -71,14 +87,23 @@ class Notificacion(models.Model):
                 name="notificacion_estado_conocido",
             ),
             models.CheckConstraint(
-                condition=~Q(estado="enviada") | Q(enviada_en__isnull=False), name="notificacion_enviada_con_hora"
+                condition=~Q(estado__in=["enviada", "entregada", "rebotada"]) | Q(enviada_en__isnull=False),
+                name="notificacion_enviada_con_hora",
             ),
         ]
         indexes = [
             models.Index(
                 fields=["proximo_intento_en"], name="notificacion_por_enviar", condition=Q(estado="pendiente")
             ),
-            models.Index(fields=["creada_en"], name="notificacion_fallida", condition=Q(estado="fallida")),
+            models.Index(
+                fields=["creada_en"],
+                name="notificacion_por_reparar",
+                condition=Q(estado__in=["fallida", "rebotada"], reparada_en__isnull=True),
+            ),
+            models.Index(fields=["creada_en", "estado"], name="notificacion_por_fecha"),
+            models.Index(fields=["correo"], name="notificacion_por_correo"),
+            # Who was told of what, and when: indicator 6 reads a month of one notice.
+            models.Index(fields=["aviso", "enviada_en"], name="notificacion_por_aviso"),
         ]
 
     def __str__(self) -> str:

@@ -7,16 +7,20 @@ and the same row goes out again under the same Message-ID.
 import logging
 import smtplib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email.errors import MessageError
 from email.utils import parseaddr
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend as Smtp
+from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
-from django.db import transaction
-from django.db.models import Q
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.html import escape
@@ -24,6 +28,7 @@ from django.utils.html import escape
 from senasa import reloj, timbre
 
 from . import enlaces, tasks
+from .mensaje import Correo
 from .models import Enlace, Notificacion
 
 registro = logging.getLogger(__name__)
@@ -37,7 +42,7 @@ CON_CODIGO = "codigo"  # the one notice that carries a code
 RECLAMO = timedelta(seconds=30)
 VIDA = timedelta(hours=24)
 PAUSAS = [timedelta(seconds=s) for s in (30, 60, 120, 300, 600, 1200, 2400, 3600)]
-LOTE = 20
+LOTE = 50
 # The server refuses us, not this mail: every mail waits until somebody has settled it.
 DE_LA_CONEXION = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 # A task drains for this long at most, well inside Celery's soft limit.
@@ -67,14 +72,17 @@ def encolar(
     referencia: str,
     evento_id: int | None = None,
     enlace: Enlace | None = None,
+    reenvio_de: Notificacion | None = None,
 ) -> Notificacion:
-    """Owe a mail, within the caller's transaction. The same `clave` owes it once.
+    """Owe a mail, within the caller's transaction. The same `clave` owes it once. `reenvio_de`: the one it repeats.
 
     Raises ValueError for a line break in address or subject: a header must not be forged.
     """
     if len(f"{correo}{asunto}.".splitlines()) > 1:  # the form feeds and separators that the mail library breaks at too
         raise ValueError("ni el correo ni el asunto admiten saltos de línea")
     validate_email(correo)
+    ahora = timezone.now()
+    debida_en = reloj.ahora() if reloj.esta_fijado() else ahora
     notificacion, nueva = Notificacion.objects.get_or_create(
         clave=clave,
         defaults={
@@ -86,10 +94,12 @@ def encolar(
             "referencia": referencia,
             "evento_id": evento_id,
             "enlace": enlace,
-            "creada_en": reloj.ahora(),
-            "proximo_intento_en": reloj.ahora(),
-            "limite_en": timezone.now() + VIDA,
-            "message_id": f"<{get_random_string(32).lower()}@{_dominio()}>",
+            "creada_en": debida_en,
+            "desfase": ahora - debida_en,
+            "proximo_intento_en": debida_en,
+            "limite_en": ahora + VIDA,
+            "reenvio_de": reenvio_de,
+            "message_id": f"<{get_random_string(32).lower()}@{dominio()}>",
         },
     )
     if nueva:
@@ -103,25 +113,82 @@ def olvidar(*, referencia: str) -> None:
     Enlace.objects.filter(referencia=referencia).delete()
 
 
-def _dominio() -> str:
+def dominio() -> str:
+    """What our Message-IDs end with."""
     return parseaddr(settings.CORREO_REMITENTE)[1].rpartition("@")[2] or "localhost"
+
+
+def reenviar(notificacion: Notificacion, *, correo: str) -> Notificacion:
+    """Owe the same mail again, to `correo`, in a row that names the one before; asked twice, it is the same row.
+
+    Within the caller's transaction. What carries a link gets the live one of that address.
+    """
+    enlace = enlace_para(referencia=notificacion.referencia, correo=correo) if notificacion.enlace_id else None
+    nueva = encolar(
+        clave=f"reenvio:{notificacion.pk}",
+        correo=correo,
+        asunto=notificacion.asunto,
+        texto=notificacion.texto,
+        html=notificacion.html,
+        aviso=notificacion.aviso,
+        referencia=notificacion.referencia,
+        evento_id=notificacion.evento_id,
+        enlace=enlace,
+        reenvio_de=notificacion,
+    )
+    reparar(Notificacion.objects.filter(pk=notificacion.pk))
+    return nueva
+
+
+def reparar(notificaciones: QuerySet[Notificacion]) -> int:
+    """Note that somebody did what mends those of them that did not arrive; how many."""
+    perdidas = notificaciones.filter(estado__in=Notificacion.PERDIDAS, reparada_en=None)
+    return perdidas.update(reparada_en=timezone.now())
 
 
 def despachar() -> int:
     """Send what is due until nothing is left or the turn is over; how many went out."""
-    enviadas, hasta = 0, time.monotonic() + TURNO_SEGUNDOS
-    conexion = get_connection()
+    with _sin_esperar_al_disco():
+        return _despachar(time.monotonic() + TURNO_SEGUNDOS)
+
+
+@contextmanager
+def _sin_esperar_al_disco() -> Iterator[None]:
+    """Let this connection's commits return before the disk has them, within the block.
+
+    What a worker does is seen by others at once and outlives the worker. Should the database's machine itself die,
+    the last half second of «sent» may be missing, and those mails go out again under the same Message-ID.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
     try:
-        while time.monotonic() < hasta:
-            lote = _reclamar()
-            if not lote:
-                break
+        yield
+    finally:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET synchronous_commit")
+        except DatabaseError:  # the next user of this connection must not inherit it
+            connection.close_if_unusable_or_obsolete()
+
+
+def _despachar(hasta: float) -> int:
+    enviadas = 0
+    conexion = get_connection()
+    salida: Notificacion | None = None  # the last one that the server took, not yet noted
+    try:
+        while time.monotonic() < hasta and (lote := _reclamar()):
             for notificacion in lote:
                 if time.monotonic() >= hasta:  # a server that hangs: the rest of the claims expire by themselves
                     break
-                enviadas += _enviar(notificacion, conexion)
+                mia = _tomar(notificacion, salida)
+                salida = notificacion if mia and _entregar(notificacion, conexion) else None
+                enviadas += salida is not None
     finally:
-        _cerrar(conexion)
+        try:
+            if salida:
+                _tomar(None, salida)
+        finally:
+            _cerrar(conexion)
     return enviadas
 
 
@@ -142,11 +209,36 @@ def _reclamar() -> list[Notificacion]:
     return lote
 
 
-def componer(notificacion: Notificacion) -> EmailMultiAlternatives:
+# A report may be faster than we are: what it said stays.
+# One round to the database for each mail: the one before is noted as sent when the next is taken. A claim can expire
+# while earlier mails of the batch hang, and an address can be corrected: who comes late leaves the row alone.
+ENVIADA = """
+UPDATE notificaciones_notificacion SET estado = 'enviada', enviada_en = %(ahora)s - desfase, reclamada_hasta = NULL,
+    error = '' WHERE id = %(enviada)s AND estado NOT IN ('entregada', 'rebotada')"""
+TOMADA = """
+UPDATE notificaciones_notificacion SET intentos = intentos + 1, reclamada_hasta = %(hasta)s
+    WHERE id = %(tomada)s AND estado = 'pendiente' AND intentos = %(intentos)s"""
+
+
+def _tomar(notificacion: Notificacion | None, enviada: Notificacion | None) -> bool:
+    """Note `enviada` as sent, and take `notificacion` for one try; whether it is still ours to send."""
+    ahora = timezone.now()
+    valores: dict[str, object] = {"ahora": ahora, "hasta": ahora + RECLAMO}
+    if enviada:
+        valores["enviada"] = enviada.pk
+    if notificacion:
+        valores |= {"tomada": notificacion.pk, "intentos": notificacion.intentos}
+    orden = ENVIADA if not notificacion else TOMADA if not enviada else f"WITH enviada AS ({ENVIADA}) {TOMADA}"
+    with connection.cursor() as cursor:
+        cursor.execute(orden, valores)
+        return bool(notificacion and cursor.rowcount)
+
+
+def componer(notificacion: Notificacion) -> Correo:
     """The mail as it goes out, with its link or its code put in."""
     enlace = enlaces.url(notificacion.enlace) if notificacion.enlace else settings.SITIO_URL
     codigo = enlaces.codigo(notificacion.referencia) if notificacion.aviso == CON_CODIGO else LUGAR_DEL_CODIGO
-    mensaje = EmailMultiAlternatives(
+    mensaje = Correo(
         subject=notificacion.asunto,
         body=notificacion.texto.replace(LUGAR_DEL_ENLACE, enlace).replace(LUGAR_DEL_CODIGO, codigo),
         from_email=settings.CORREO_REMITENTE,
@@ -162,25 +254,39 @@ def componer(notificacion: Notificacion) -> EmailMultiAlternatives:
     return mensaje
 
 
-def _enviar(notificacion: Notificacion, conexion: BaseEmailBackend) -> bool:
-    # A claim can expire while earlier mails of the batch hang: whoever is late leaves the row alone.
-    ahora = timezone.now()
-    mia = Notificacion.objects.filter(
-        pk=notificacion.pk, estado=Notificacion.Estado.PENDIENTE, intentos=notificacion.intentos
-    ).update(intentos=notificacion.intentos + 1, reclamada_hasta=ahora + RECLAMO)
-    if not mia:
-        return False
+def _entregar(notificacion: Notificacion, conexion: BaseEmailBackend) -> bool:
+    """Hand one mail to the server; whether it took it. What went wrong is noted on its row."""
     try:
         conexion.open()  # kept open for the whole turn
-        conexion.send_messages([componer(notificacion)])
+        if isinstance(conexion, Smtp):
+            _por_smtp(notificacion, conexion.connection)
+        else:
+            conexion.send_messages([componer(notificacion)])
     except Exception as error:  # smtplib, sockets, or a mail that cannot be composed
         _cerrar(conexion)
         _anotar_fallo(notificacion, error)
         return False
-    Notificacion.objects.filter(pk=notificacion.pk).update(
-        estado=Notificacion.Estado.ENVIADA, enviada_en=timezone.now(), reclamada_hasta=None, error=""
-    )
     return True
+
+
+def _por_smtp(notificacion: Notificacion, servidor: smtplib.SMTP) -> None:
+    """As Django does, and asking for a report of what becomes of it where the server can give one (RFC 3461).
+
+    The envelope's id is the Message-ID's own: a report names it even when it brings nothing of the mail along.
+    """
+    mensaje = componer(notificacion)
+    de_mail, de_rcpt = [], []
+    servidor.ehlo_or_helo_if_needed()
+    if servidor.has_extn("dsn"):
+        de_mail = ["RET=HDRS", f"ENVID={notificacion.message_id.strip('<>').partition('@')[0]}"]
+        de_rcpt = ["NOTIFY=SUCCESS,FAILURE"]
+    servidor.sendmail(
+        settings.REBOTES_CORREO or parseaddr(settings.CORREO_REMITENTE)[1],
+        [sanitize_address(notificacion.correo, "utf-8")],
+        mensaje.message().as_bytes(linesep="\r\n"),
+        mail_options=de_mail,
+        rcpt_options=de_rcpt,
+    )
 
 
 def _anotar_fallo(notificacion: Notificacion, error: Exception) -> None:

@@ -8,3 +8,10 @@ def despachar() -> None:
     from . import services
 
     services.despachar()
+
+
+@shared_task(name="notificaciones.tasks.leer_rebotes", expires=60)
+def leer_rebotes() -> None:
+    from . import rebotes
+
+    rebotes.leer()

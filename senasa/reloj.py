@@ -20,6 +20,11 @@ def ahora() -> datetime:
     return _momento.get() or timezone.now()
 
 
+def esta_fijado() -> bool:
+    """Whether the clock is held somewhere else than where the machine's stands."""
+    return _momento.get() is not None
+
+
 @contextmanager
 def fijado(momento: datetime) -> Iterator[None]:
     """Hold the business clock at `momento` (aware) within the block."""

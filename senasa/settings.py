@@ -325,6 +325,11 @@ EMAIL_BACKEND = "senasa.correo.ArchivoEml"
 EMAIL_TIMEOUT = 20
 if env("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
+# Where mail servers send their reports: an address of ours, and the box that is read for it (unset: none is).
+REBOTES_CORREO = env("REBOTES_CORREO", default="")
+REBOTES_URL = env("REBOTES_URL", default="")
+# Whoever has his report's notice within this long was informed in time (indicator 6).
+INFORMADO_MINUTOS = env.int("INFORMADO_MINUTOS", default=15)
 
 # Signature
 
@@ -409,6 +414,7 @@ CELERY_BEAT_SCHEDULE = {
     tarea: {"task": tarea, "schedule": cada(segundos), "options": {"expires": segundos}}
     for tarea, segundos in {
         "notificaciones.tasks.despachar": 5,
+        "notificaciones.tasks.leer_rebotes": 60,
         "laboratorio.tasks.barrer_informes": 5,
         "laboratorio.tasks.avisar_certificados": 3600,
         "expedientes.tasks.barrer_documentos": 5,

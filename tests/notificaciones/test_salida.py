@@ -197,7 +197,7 @@ def test_una_fila_que_otro_ya_reclamo_no_se_envia(servidor_smtp: Buzon) -> None:
     (tarde,) = services._reclamar()
     otra_vez()
     assert services.despachar() == 1
-    assert services._enviar(tarde, EmailBackend()) is False
+    assert services._tomar(tarde, None) is False
     assert len(servidor_smtp.mensajes) == 1
 
 
@@ -205,7 +205,7 @@ def test_una_fila_que_otro_esta_enviando_ahora_no_se_envia(servidor_smtp: Buzon)
     deber()
     (tarde,) = services._reclamar()
     Notificacion.objects.update(intentos=1)  # the other one is in the middle of it
-    assert services._enviar(tarde, EmailBackend()) is False
+    assert services._tomar(tarde, None) is False
     assert servidor_smtp.mensajes == []
 
 

@@ -1,0 +1,108 @@
+"""Indicator 6, users informed: of those whose report came out, who was told of it in time, by the outbox's own rows.
+
+N is a notice of the report that the mail server accepted, for an address registered in the case (the importer's or his
+broker's: nothing that a stranger typed receives one), and that nobody sent back within 72 hours (domain.md, section 6).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from senasa.models import Puesto
+
+# A notice that came back later than this had arrived.
+SIN_REBOTE = timedelta(hours=72)
+# The outbox tries for a day: a report's notices are looked for this long after it.
+VIDA = timedelta(hours=25)
+
+
+@dataclass(frozen=True)
+class Informados:
+    """Of a period. `pct`: 0 to 100, None when no report came out; `p50_s`, `p95_s`: seconds from the act to the mail
+    server's yes, None when no notice was accepted. Reports count in each version, since each is news to its reader."""
+
+    solicitantes: int
+    solicitantes_informados: int
+    informes: int
+    informes_informados: int
+    pct: float | None
+    p50_s: float | None
+    p95_s: float | None
+
+    @property
+    def pct_informes(self) -> float | None:
+        return 100 * self.informes_informados / self.informes if self.informes else None
+
+
+# Reports of the period, and the notices that tell of them: that a line has its report (its event is the line's), or
+# that a corrected version is out (its event names the version). Cases brought from another registry owed no notices.
+BASE = """
+WITH informe AS MATERIALIZED (
+    SELECT d.id, d.numero, d.version, d.partida_id, d.emitido_en, e.numero AS expediente, e.importador_id
+    FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
+    WHERE d.tipo = 'informe' AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s AND NOT e.migrado
+        AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+), aviso AS MATERIALIZED (
+    SELECT n.id, n.creada_en, n.enviada_en, n.rebotada_en, ev.objeto_id AS partida_id, ev.datos ->> 'documento' AS de,
+        n.aviso
+    FROM notificaciones_notificacion n JOIN expedientes_evento ev ON ev.id = n.evento_id
+    WHERE n.aviso IN ('informe_emitido', 'informe_corregido')
+        AND n.enviada_en >= %(desde)s AND n.enviada_en < %(hasta)s + %(vida)s
+), dicho AS (
+    SELECT i.id AS informe_id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
+        a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s AS llego
+    FROM informe i JOIN aviso a ON a.aviso = 'informe_emitido' AND a.partida_id = i.partida_id
+    UNION ALL
+    SELECT i.id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
+        a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s
+    FROM informe i JOIN aviso a ON a.aviso = 'informe_corregido' AND a.de = i.numero || '-V' || i.version
+)
+"""
+RESUMEN = """
+SELECT count(DISTINCT i.importador_id), count(DISTINCT i.importador_id) FILTER (WHERE i.informado),
+    count(*), count(*) FILTER (WHERE i.informado),
+    (SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM u.enviada_en - u.creada_en))
+     FROM (SELECT DISTINCT id, creada_en, enviada_en FROM dicho WHERE enviada_en >= emitido_en) u)
+FROM (
+    SELECT importador_id, EXISTS (
+        SELECT FROM dicho WHERE informe_id = informe.id AND llego
+            AND enviada_en >= emitido_en AND enviada_en <= emitido_en + %(plazo)s
+    ) AS informado FROM informe
+) i
+"""
+
+
+def informados(desde: date, hasta: date, puesto: Puesto | None = None) -> Informados:
+    """Indicator 6 for the Lima days from `desde` to `hasta`, both included, of the cases that `puesto` has now."""
+    with connection.cursor() as cursor:
+        cursor.execute(BASE + RESUMEN, _valores(desde, hasta, puesto))
+        solicitantes, a_tiempo, informes, informes_a_tiempo, percentiles = cursor.fetchone()
+    p50, p95 = percentiles or (None, None)
+    return Informados(
+        solicitantes=solicitantes,
+        solicitantes_informados=a_tiempo,
+        informes=informes,
+        informes_informados=informes_a_tiempo,
+        pct=100 * a_tiempo / solicitantes if solicitantes else None,
+        p50_s=p50,
+        p95_s=p95,
+    )
+
+
+def _valores(desde: date, hasta: date, puesto: Puesto | None) -> dict[str, Any]:
+    return {
+        "desde": _medianoche(desde),
+        "hasta": _medianoche(hasta + timedelta(days=1)),
+        "puesto": puesto.pk if puesto else None,
+        "plazo": timedelta(minutes=settings.INFORMADO_MINUTOS),
+        "vida": VIDA,
+        "sin_rebote": SIN_REBOTE,
+    }
+
+
+def _medianoche(dia: date) -> datetime:
+    return timezone.make_aware(datetime.combine(dia, time.min))
