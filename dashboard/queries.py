@@ -13,9 +13,11 @@ from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
+from expedientes.asignacion import a_cargo_de
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion, caso_detiene
 from expedientes.models import (
     TERMINADOS,
+    DiaEnLima,
     Dictamen,
     Documento,
     Estado,
@@ -67,6 +69,14 @@ class Lector:
         self.usuario = usuario
         self.puestos = {puesto.pk: puesto for puesto in usuario.puestos.all()}
         self.de_laboratorio = usuario.tiene(Rol.DIRECTOR)
+        self.a_su_cargo = set(a_cargo_de(usuario))
+
+    def es_de_otro(self, expediente: Expediente) -> bool:
+        """Whether somebody else sees to the case, whom the reader does not cover today."""
+        return expediente.inspector_id is not None and expediente.inspector_id not in self.a_su_cargo
+
+    def puede_pasar(self, expediente: Expediente) -> bool:
+        return self.usuario.tiene(Rol.JEFE_DE_PUESTO) or not self.es_de_otro(expediente)
 
     def puede(self, accion: str, objeto: Expediente | Partida) -> bool:
         """What `lifecycle.permite` answers for an act of the post, from the same table and without a query."""
@@ -93,7 +103,15 @@ def abiertos(usuario: Usuario) -> QuerySet[Expediente]:
 
 
 def por_urgencia(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
-    return casos.order_by(F("vence_en").asc(nulls_last=True), "pk")
+    """The day (in Lima) on which the time runs out, those without one last; within a day what perishes first, then
+    what is retained longest. As the index `expediente_urgente` has it: the first page of a post is read, not sorted."""
+    return casos.order_by(
+        DiaEnLima("vence_en").asc(nulls_last=True),
+        "-perecible",
+        F("retenido_desde").asc(nulls_last=True),
+        F("vence_en").asc(nulls_last=True),
+        "pk",
+    )
 
 
 def del_semaforo(luz: str, ahora: datetime) -> Q:
@@ -122,7 +140,7 @@ def cuantos(cuenta: dict[str, dict[str, int]], *, etapa: str = "", semaforo: str
 
 def con_detalle(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
     """Everything a row or a page says of its case, in a number of queries that does not grow with the rows."""
-    return casos.select_related("puesto", "importador", "agente", "pais_exportacion").prefetch_related(
+    return casos.select_related("puesto", "importador", "agente", "pais_exportacion", "inspector").prefetch_related(
         Prefetch("partidas", Partida.objects.select_related("producto", "pais_origen").order_by("orden")),
         "partidas__contenedores",
         Prefetch("partidas__dictamenes", Dictamen.objects.select_related("riv", "inspector").order_by("id")),
@@ -188,7 +206,8 @@ VERBOS_CORTOS = {
     Accion.PROGRAMAR: "Programar", Accion.INSPECCIONAR: "Inspeccionar", Accion.TOMAR_MUESTRA: "Tomar muestra",
     Accion.ENVIAR: "Enviar", Accion.DICTAMINAR: "Dictaminar", Accion.ORDENAR_MEDIDA: "Ordenar medida",
     Accion.CUMPLIR_MEDIDA: "Registrar medida", Accion.CERRAR: "Cerrar", Accion.NO_PRESENTADA: "No se presentó",
-    Accion.RESPONDER: "Responder", Accion.ABANDONAR: "Declarar abandono", Accion.ACEPTAR_TRASLADO: "Ver la oferta",
+    Accion.RESPONDER: "Responder", Accion.TOMAR: "Tomar", Accion.ASIGNAR: "Asignar", Accion.PASAR: "Pasar a otro",
+    Accion.ABANDONAR: "Declarar abandono", Accion.ACEPTAR_TRASLADO: "Ver la oferta",
 }  # fmt: skip
 
 
@@ -293,7 +312,8 @@ def en_posentrada(usuario: Usuario) -> QuerySet[Any]:
 
 # What may be done to the case as a whole, in the order in which the page offers it.
 ACTOS_DEL_CASO = (
-    Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO, Accion.RESPONDER, Accion.OBSERVAR, Accion.ABANDONAR,
+    Accion.ACEPTAR_TRASLADO, Accion.RECHAZAR_TRASLADO, Accion.RESPONDER, Accion.TOMAR, Accion.ASIGNAR, Accion.PASAR,
+    Accion.OBSERVAR, Accion.ABANDONAR,
     Accion.CAMBIAR_AGENTE, Accion.TRASLADAR, Accion.DESISTIR, Accion.ANULAR, Accion.REABRIR,
 )  # fmt: skip
 
@@ -305,6 +325,10 @@ def actos_del_caso(expediente: Expediente, lector: Lector, ahora: datetime) -> l
         ocultos.add(Accion.TRASLADAR)
     if not _vencida(expediente, ahora):
         ocultos.add(Accion.ABANDONAR)
+    if expediente.inspector_id:
+        ocultos |= {Accion.TOMAR, Accion.ASIGNAR}
+    if not (expediente.inspector_id and lector.puede_pasar(expediente)):
+        ocultos.add(Accion.PASAR)
     return [
         acto(accion, expediente)
         for accion in ACTOS_DEL_CASO

@@ -19,6 +19,7 @@ from senasa import reloj
 from senasa.models import Puesto, Usuario
 
 from .archivos import CampoArchivo, CampoArchivos
+from .asignacion import inspectores_de
 from .incidencias import MOTIVO_DUPLICADO, plazo_para_responder
 from .models import AgenteAduana, Dictamen, Documento, Expediente, Importador, Medida, Motivo, Pais, Partida, Producto
 from .numeros import (
@@ -271,6 +272,22 @@ class FormularioRechazarTraslado(FormularioDeActo):
         super().__init__(*args, **kwargs)
         self.fields["texto"].required = True
         self.fields["texto"].label = _("Por qué lo rechaza")
+
+
+class FormularioDeCargo(FormularioDeActo):
+    """Who sees to a case: it happens when it is said."""
+
+    ocurrio_en = None  # type: ignore[assignment]
+
+
+class FormularioDeInspector(FormularioDeCargo):
+    inspector = forms.ModelChoiceField(Usuario.objects.none(), label=_("Inspector"), empty_label=_("Elija…"))
+
+    def __init__(self, *args: Any, expediente: Expediente, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        campo = self.fields["inspector"]
+        assert isinstance(campo, forms.ModelChoiceField)
+        campo.queryset = inspectores_de([expediente.puesto_id]).exclude(pk=expediente.inspector_id)
 
 
 class FormularioCambiarAgente(FormularioDeActo):

@@ -370,7 +370,7 @@ def _resolver_traslado(
     evento = avanzar(
         expediente, accion, tabla=EXPEDIENTE, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
         datos={"de_puesto": traslado.de_puesto.codigo, "a_puesto": traslado.a_puesto.codigo},
-        cambios={"puesto": traslado.a_puesto} if acepta else None,
+        cambios={"puesto": traslado.a_puesto, "inspector": None} if acepta else None,
     )  # fmt: skip
     traslado.resuelto_en, traslado.aceptado = evento.ocurrio_en, acepta
     traslado.save(update_fields=["resuelto_en", "aceptado"])

@@ -45,6 +45,9 @@ class Accion(models.TextChoices):
     ACEPTAR_TRASLADO = "aceptar_traslado"
     RECHAZAR_TRASLADO = "rechazar_traslado"
     CAMBIAR_AGENTE = "cambiar_agente"
+    ASIGNAR = "asignar"
+    TOMAR = "tomar"
+    PASAR = "pasar"
     REABRIR = "reabrir"
     REABRIR_INSPECCION = "reabrir_inspeccion"
     PROGRAMAR = "programar"
@@ -87,6 +90,12 @@ EXPEDIENTE: Mapping[str, Transicion] = {
                                     verbo=_("Rechazar el traslado"), hecho=_("Traslado rechazado")),
     A.CAMBIAR_AGENTE: Transicion(de={*ABIERTOS, *TERMINADOS}, a=None, rol={Rol.MESA_DE_PARTES}, avisa="agente_cambiado",
                                  verbo=_("Cambiar de agente"), hecho=_("Agente de aduana cambiado")),
+    A.ASIGNAR: Transicion(de={*ABIERTOS}, a=None, rol={Rol.JEFE_DE_PUESTO}, verbo=_("Asignar a un inspector"),
+                          hecho=_("Asignado a un inspector")),
+    A.TOMAR: Transicion(de={*ABIERTOS}, a=None, rol={Rol.INSPECTOR}, verbo=_("Tomar el caso"),
+                        hecho=_("Un inspector tomó el caso")),
+    A.PASAR: Transicion(de={*ABIERTOS}, a=None, rol={Rol.INSPECTOR, Rol.JEFE_DE_PUESTO},
+                        verbo=_("Pasar a otro inspector"), hecho=_("Pasó a otro inspector")),
     A.CERRAR: Transicion(de={E.DICTAMINADO, E.EN_MEDIDA}, a=E.CERRADO, rol={Rol.INSPECTOR, Rol.SISTEMA},
                          avisa="cerrado", verbo=_("Cerrar expediente"), hecho=_("Expediente cerrado")),
     A.REABRIR: Transicion(de={E.CERRADO}, a=E.RESULTADO_EMITIDO, rol={Rol.JEFE_DE_PUESTO, Rol.SISTEMA},
@@ -139,6 +148,10 @@ PARTIDA: Mapping[str, Transicion] = {
 }  # fmt: skip
 
 TABLAS: dict[str, Mapping[str, Transicion]] = {"expediente": EXPEDIENTE, "partida": PARTIDA}
+
+# Who sees to a case orders nothing that happens to it: an inspection of nine o'clock is typed after the case was taken
+# at ten.
+DE_QUIEN_ES = {A.ASIGNAR, A.TOMAR, A.PASAR}
 
 TARDANZA_SIN_MOTIVO = timedelta(hours=24)
 
@@ -317,7 +330,7 @@ def _la_mas_lenta(expediente: Expediente) -> str:
 
 
 def _mostrar_la_mas_lenta(expediente: Expediente, momento: datetime) -> None:
-    """Give the case the state of its slowest line and the nearest of its lines' deadlines.
+    """Give the case the state of its slowest line, the nearest of its lines' deadlines and whether it perishes.
 
     A case that stands still or has ended keeps its own state: its lines speak again when it goes on.
     """
@@ -330,7 +343,9 @@ def _mostrar_la_mas_lenta(expediente: Expediente, momento: datetime) -> None:
         expediente.vence_en = fin_del_dia(observacion.vence_en)
     else:
         expediente.vence_en = None
-    expediente.save(update_fields=["estado", "estado_desde", "vence_en"])
+    sin_decidir = expediente.partidas.exclude(estado__in=(Estado.DICTAMINADO, Estado.EN_MEDIDA))
+    expediente.perecible = sin_decidir.filter(producto__perecible=True).exists()
+    expediente.save(update_fields=["estado", "estado_desde", "vence_en", "perecible"])
 
 
 def _recalcular_plazos(expediente: Expediente, **cuales: str) -> None:
@@ -351,7 +366,7 @@ def _hora_valida(
     if ocurrio_en > ahora:
         raise DatoInvalido({"ocurrio_en": _("La hora del acto no puede estar en el futuro.")})
     # Only acts count: a note in the log, such as a link sent again, orders nothing.
-    condicion = models.Q(objeto=objeto._meta.model_name, objeto_id=objeto.pk, accion__in=list(tabla))
+    condicion = models.Q(objeto=objeto._meta.model_name, objeto_id=objeto.pk, accion__in=set(tabla) - DE_QUIEN_ES)
     if isinstance(objeto, Partida):
         condicion |= models.Q(objeto="expediente", accion=Accion.REGISTRAR)
     elif isinstance(objeto, Expediente):

@@ -11,9 +11,11 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from senasa import reloj
 from senasa.models import Puesto
 
 from .numeros import TipoDocumento, validar_contenedor, validar_documento, validar_guia_aerea
@@ -60,6 +62,13 @@ ORDEN_DE_PARTIDAS = (
 SIN_DECIDIR = (Estado.REGISTRADO, Estado.EN_INSPECCION, Estado.EN_LABORATORIO, Estado.RESULTADO_EMITIDO)
 ABIERTOS = (*ORDEN_DE_PARTIDAS, Estado.OBSERVADO)
 TERMINADOS = (Estado.CERRADO, Estado.ABANDONADO, Estado.DESISTIDO, Estado.ANULADO)
+
+
+class DiaEnLima(Func):
+    """The day in Lima of a moment: immutable in PostgreSQL, so that an index may keep it."""
+
+    template = "((%(expressions)s AT TIME ZONE 'America/Lima')::date)"
+    output_field = models.DateField()
 
 
 # ── Catalogues ────────────────────────────────────────────────────────────────────────────────────
@@ -255,6 +264,13 @@ class Expediente(models.Model):
     estado = models.CharField(_("estado"), max_length=20, choices=Estado, default=Estado.NUEVO, blank=True)
     estado_desde = models.DateTimeField(_("en este estado desde"), null=True)
     vence_en = models.DateTimeField(_("plazo de la etapa"), null=True, blank=True)
+    # Whether goods that perish still wait for a decision: written with `vence_en`, as the order of the board needs it.
+    perecible = models.BooleanField(default=False, db_default=False, editable=False)
+    # Who of its post sees to it; it does not limit who may act.
+    inspector = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("a cargo de"), related_name="+", null=True, blank=True,
+        db_index=False,
+    )  # fmt: skip
 
     importador = models.ForeignKey(Importador, models.PROTECT, related_name="expedientes")
     agente = models.ForeignKey(AgenteAduana, models.PROTECT, null=True, blank=True, related_name="expedientes")
@@ -313,6 +329,22 @@ class Expediente(models.Model):
                 include=["estado", "id"],
                 condition=~Q(estado__in=TERMINADOS),
             ),
+            # The order of the board, column by column: `dashboard.queries.por_urgencia`.
+            models.Index(
+                F("puesto"),
+                DiaEnLima("vence_en"),
+                F("perecible").desc(),
+                F("retenido_desde"),
+                F("vence_en"),
+                F("id"),
+                name="expediente_urgente",
+                condition=~Q(estado__in=TERMINADOS),
+            ),
+            models.Index(
+                fields=["inspector", "vence_en"],
+                name="expediente_a_cargo",
+                condition=~Q(estado__in=TERMINADOS) & Q(inspector__isnull=False),
+            ),
             models.Index(fields=["pfi"], name="expediente_pfi"),
             models.Index(fields=["suce"], name="expediente_suce"),
             models.Index(fields=["bl"], name="expediente_bl"),
@@ -346,6 +378,47 @@ class Expediente(models.Model):
     @property
     def traslado_ofrecido(self) -> Traslado | None:
         return self.traslados.filter(resuelto_en=None).select_related("a_puesto", "de_puesto").first()
+
+
+class ConsultaAusencia(models.QuerySet["Ausencia"]):
+    def vigentes(self) -> ConsultaAusencia:
+        """In force today, in Lima."""
+        hoy = timezone.localdate(reloj.ahora())
+        return self.filter(desde__lte=hoy, hasta__gte=hoy, terminada_en=None)
+
+
+class Ausencia(models.Model):
+    """Days on which an inspector is away and who covers for him; both included. Ended early, the row stays.
+
+    The dates alone put his cases among those of who covers: nothing of the cases is written.
+    """
+
+    ausente = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ausencias")
+    cubre = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="cubre")
+    desde = models.DateField(_("desde"))
+    hasta = models.DateField(_("hasta"))
+    causa = models.CharField(_("causa"), max_length=200)
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    creada_en = models.DateTimeField()
+    terminada_en = models.DateTimeField(_("terminada antes"), null=True, blank=True)
+
+    objects = ConsultaAusencia.as_manager()
+
+    class Meta:
+        ordering = ["-desde", "-id"]
+        verbose_name = _("ausencia")
+        verbose_name_plural = _("ausencias")
+        constraints = [
+            models.CheckConstraint(condition=Q(hasta__gte=F("desde")), name="ausencia_en_orden"),
+            models.CheckConstraint(condition=~Q(ausente=F("cubre")), name="ausencia_cubierta_por_otro"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ausente}, {self.desde:%d/%m/%Y} a {self.hasta:%d/%m/%Y}: cubre {self.cubre}"
+
+    @property
+    def por_terminar(self) -> bool:
+        return self.terminada_en is None and self.hasta >= timezone.localdate(reloj.ahora())
 
 
 class Partida(models.Model):
@@ -387,6 +460,21 @@ class Partida(models.Model):
             models.UniqueConstraint(fields=["expediente", "orden"], name="partida_unica"),
             models.CheckConstraint(condition=Q(estado__in=ORDEN_DE_PARTIDAS), name="partida_estado_conocido"),
             models.CheckConstraint(condition=Q(peso_neto_kg__gt=0), name="partida_con_peso"),
+        ]
+        indexes = [
+            # What waits for its decision, and the inspections of a day: a short walk, whatever is closed.
+            models.Index(
+                fields=["vence_en"],
+                include=["expediente"],
+                name="partida_por_dictaminar",
+                condition=Q(estado=Estado.RESULTADO_EMITIDO),
+            ),
+            models.Index(
+                fields=["cita_en"],
+                include=["expediente"],
+                name="partida_con_cita",
+                condition=Q(estado=Estado.REGISTRADO),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -469,6 +557,11 @@ class Observacion(models.Model):
                 fields=["expediente"],
                 condition=Q(respondida_en__isnull=True, sin_efecto_en__isnull=True),
                 name="observacion_una_abierta",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["respondida_en"], name="observacion_respondida", condition=Q(respondida_en__isnull=False)
             )
         ]
 

@@ -30,6 +30,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from senasa.models import Puesto, Usuario
+from senasa.tablas import FORMULAS, seguro
 from senasa.transicion import ActoRechazado
 
 from . import borradores, pasos, services
@@ -44,7 +45,6 @@ MAX_BYTES = 2 * 1024 * 1024
 TURNO_SEGUNDOS = 20  # well inside what the web server waits for a page
 MAX_ABIERTO = 30 * 1024 * 1024  # a workbook, expanded
 ERRORES = "errores"  # the column that a file of rejected rows has besides
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0")
 ESPACIO = uuid.UUID("6f0c1d3a-7d1e-5f0a-9a55-2f0f5a1f3c11")
 
 
@@ -527,11 +527,6 @@ def importar(planilla: Planilla, lector: Lector, *, con_repetidas: bool = False)
 
 
 # ── What is given out ─────────────────────────────────────────────────────────────────────────────
-
-
-def seguro(celda: str) -> str:
-    """A cell that no spreadsheet takes for a formula; `sin_guardia` undoes it."""
-    return f"'{celda}" if celda.startswith(FORMULAS) else celda
 
 
 def escribir(filas_: Iterable[Sequence[str]], delimitador: str) -> bytes:

@@ -3,7 +3,15 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import views, vistas_importador, vistas_incidencias, vistas_planilla, vistas_publicas, vistas_solicitar
+from . import (
+    views,
+    vistas_asignacion,
+    vistas_importador,
+    vistas_incidencias,
+    vistas_planilla,
+    vistas_publicas,
+    vistas_solicitar,
+)
 
 
 class NumeroDeCaso(StringConverter):
@@ -56,6 +64,9 @@ urlpatterns = [
         vistas_incidencias.expediente_rechazar_traslado,
         name="expediente_rechazar_traslado",
     ),
+    path(f"{CASO}/asignar/", vistas_asignacion.expediente_asignar, name="expediente_asignar"),
+    path(f"{CASO}/tomar/", vistas_asignacion.expediente_tomar, name="expediente_tomar"),
+    path(f"{CASO}/pasar/", vistas_asignacion.expediente_pasar, name="expediente_pasar"),
     path(f"{CASO}/cambiar-agente/", vistas_incidencias.expediente_cambiar_agente, name="expediente_cambiar_agente"),
     path(f"{CASO}/adjuntos/<int:pk>/", views.adjunto, name="adjunto"),
     path("documentos/<cvd:cvd>/", views.documento, name="documento"),

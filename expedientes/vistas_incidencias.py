@@ -20,14 +20,16 @@ from .views import acto
 DEJA_DE_TRABAJARSE = gettext_lazy("El trámite termina sin dictamen; los análisis que estaban por hacerse se cancelan.")
 
 
-def _expediente(request: HttpRequest, numero: str) -> Expediente:
-    visibles = Expediente.objects.visibles_para(request.user).select_related("importador", "agente", "puesto")
+def expediente_visible(request: HttpRequest, numero: str) -> Expediente:
+    visibles = Expediente.objects.visibles_para(request.user).select_related(
+        "importador", "agente", "puesto", "inspector"
+    )
     return get_object_or_404(visibles, numero=numero)
 
 
 @acto
 def expediente_observar(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     return atender(
         request,
         objeto=expediente,
@@ -46,7 +48,7 @@ def expediente_observar(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_responder(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     observacion = expediente.observacion
     return atender(
         request,
@@ -62,7 +64,7 @@ def expediente_responder(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_abandonar(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     observacion = expediente.observacion
     vencio = _("El plazo para responder vence el %(dia)s.") if observacion else ""
     return atender(
@@ -80,7 +82,7 @@ def expediente_abandonar(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_desistir(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     return atender(
         request,
         objeto=expediente,
@@ -95,7 +97,7 @@ def expediente_desistir(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_anular(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     return atender(
         request,
         objeto=expediente,
@@ -114,7 +116,7 @@ def expediente_anular(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_reabrir(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     return atender(
         request,
         objeto=expediente,
@@ -133,7 +135,7 @@ def expediente_reabrir(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_trasladar(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     return atender(
         request,
         objeto=expediente,
@@ -152,7 +154,7 @@ def expediente_trasladar(request: HttpRequest, numero: str) -> HttpResponse:
 
 @acto
 def expediente_aceptar_traslado(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     if ya_no := _ya_no_se_ofrece(request, expediente):
         return ya_no
     return atender(
@@ -169,7 +171,7 @@ def expediente_aceptar_traslado(request: HttpRequest, numero: str) -> HttpRespon
 
 @acto
 def expediente_rechazar_traslado(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     if ya_no := _ya_no_se_ofrece(request, expediente):
         return ya_no
     return atender(
@@ -200,7 +202,7 @@ def _oferta(expediente: Expediente) -> list[str]:
 
 @acto
 def expediente_cambiar_agente(request: HttpRequest, numero: str) -> HttpResponse:
-    expediente = _expediente(request, numero)
+    expediente = expediente_visible(request, numero)
     actual = expediente.agente
     return atender(
         request,

@@ -14,7 +14,7 @@ from laboratorio.demo import crear_personas
 from laboratorio.models import ReglaFirma
 from laboratorio.recorrido import PASOS, Caso
 from senasa import reloj
-from senasa.models import Puesto, Usuario
+from senasa.models import Puesto, Rol, Usuario
 
 RUCS = ("20999900012", "20999900021", "20999900039")
 
@@ -29,6 +29,16 @@ def personas() -> dict[str, Usuario]:
     """The demo users by user name (catalogues first: their posts come from there)."""
     cargar_catalogos()
     return crear_personas()
+
+
+def otro_inspector(nombre: str = "Luis", *puestos: str) -> Usuario:
+    """A colleague of the port's inspector, or of other `puestos`."""
+    colega = Usuario.objects.create(
+        username=f"colega.{nombre.lower()}", email=f"{nombre.lower()}@senasa.example", first_name=nombre,
+        last_name="Colega", roles=[Rol.INSPECTOR],
+    )  # fmt: skip
+    colega.puestos.set(Puesto.objects.filter(codigo__in=puestos or ["PCM"]))
+    return colega
 
 
 def crear_importador(n: int = 0, **campos: Any) -> Importador:

@@ -33,6 +33,10 @@ ESPERADO = {
         "aceptar_traslado": (ABIERTOS, "=", {"jefe_de_puesto"}),
         "rechazar_traslado": (ABIERTOS, "=", {"jefe_de_puesto"}),
         "cambiar_agente": (ABIERTOS | TERMINADOS, "=", {"mesa_de_partes"}),
+        # Issue 6, «assign, take, hand over»: whoever holds it hands it over, or the jefe.
+        "asignar": (ABIERTOS, "=", {"jefe_de_puesto"}),
+        "tomar": (ABIERTOS, "=", {"inspector"}),
+        "pasar": (ABIERTOS, "=", {"inspector", "jefe_de_puesto"}),
         # From en_medida only while what is left is a post-entry quarantine.
         "cerrar": ({"dictaminado", "en_medida"}, "cerrado", {"inspector", "sistema"}),
         "reabrir": ({"cerrado"}, "resultado_emitido", {"jefe_de_puesto", "sistema"}),

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from expedientes import incidencias
+from expedientes import asignacion, incidencias
 from expedientes import services as casos
 from expedientes.archivos import del_certificado
 from expedientes.bitacora import fallas
@@ -66,6 +66,8 @@ CON_GUARDA = {
     ("expediente", "anular"),  # the importer, only before the first sample
     ("expediente", "aceptar_traslado"), ("expediente", "rechazar_traslado"), ("expediente", "trasladar"),
     ("expediente", "cambiar_agente"),  # the same one is no change
+    ("expediente", "asignar"), ("expediente", "tomar"),  # what nobody has
+    ("expediente", "pasar"),  # what somebody has, by whoever has it, to another
     ("expediente", "cerrar"),  # nothing may be pending
     ("expediente", "reabrir"), ("expediente", "reabrir_inspeccion"),
     ("partida", "programar"),  # the same hour is no act
@@ -367,6 +369,17 @@ class Vidas(RuleBasedStateMachine):
         )
         incidencias.cambiar_agente(expediente=expediente, actor=actor, agente=suerte.choice([agente, None]))
 
+    def hacer_expediente_asignar(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        asignacion.asignar(expediente=expediente, actor=actor, inspector=self.gente["inspector"])
+
+    def hacer_tomar(self, expediente: Any, actor: Any, _suerte: Random) -> None:
+        asignacion.tomar(expediente=expediente, actor=actor)
+
+    def hacer_expediente_pasar(self, expediente: Any, actor: Any, suerte: Random) -> None:
+        a_quien = self.gente[suerte.choice(["inspector", "inspector.aereo"])]
+        a_quien.puestos.add(*Puesto.objects.all())
+        asignacion.pasar(expediente=expediente, actor=actor, inspector=a_quien)
+
     def hacer_recibir(self, muestra: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.recibir(muestra=muestra, actor=actor, condicion="buena", cantidad_recibida=1)
 
@@ -379,7 +392,7 @@ class Vidas(RuleBasedStateMachine):
     def hacer_anular_muestra(self, muestra: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.anular_muestra(muestra=muestra, actor=actor, motivo=MOTIVO["anular_muestra"], texto="x")
 
-    def hacer_asignar(self, analisis: Any, actor: Any, suerte: Random) -> None:
+    def hacer_analisis_asignar(self, analisis: Any, actor: Any, suerte: Random) -> None:
         analista = self.gente[suerte.choice(["analista", "analista2"])]
         laboratorio.asignar(analisis=analisis, analista=analista, actor=actor)
 
@@ -403,7 +416,7 @@ class Vidas(RuleBasedStateMachine):
     def hacer_repetir(self, analisis: Any, actor: Any, _suerte: Random) -> None:
         laboratorio.repetir(analisis=analisis, actor=actor, motivo=MOTIVO["repetir"], texto="x")
 
-    def hacer_pasar(self, analisis: Any, actor: Any, suerte: Random) -> None:
+    def hacer_analisis_pasar(self, analisis: Any, actor: Any, suerte: Random) -> None:
         analista = self.gente[suerte.choice(["analista", "analista2"])]
         hojas.pasar(analisis=analisis, analista=analista, actor=actor)
 

@@ -89,6 +89,9 @@ MATRIZ = {
     # Until it is offered a 409, and then the other post's: tests/expedientes/test_incidencias.py.
     "expediente_aceptar_traslado": Fila({"jefe"}, {"jefe"}, "caso"),
     "expediente_rechazar_traslado": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_asignar": Fila({"jefe"}, {"jefe"}, "caso"),
+    "expediente_tomar": Fila({"inspector"}, {"inspector"}, "caso"),
+    "expediente_pasar": Fila({"inspector", "jefe"}, {"inspector", "jefe"}, "caso"),
     "expediente_cambiar_agente": Fila({"mesa"}, {"mesa"}, "caso"),
     "posentrada": Fila({"inspector", "jefe", "direccion"}),
     "adjunto": Fila(VEN_CASOS, args="adjunto"),
