@@ -84,6 +84,24 @@ def test_lo_mas_urgente_primero_y_los_cerrados_fuera(client):
     assert numeros(client.get("/tablero/?semaforo=vencido")) == [viejo.numero]
 
 
+def test_el_orden_es_el_dia_del_plazo_despues_lo_perecible_y_lo_mas_retenido():
+    ahora = reloj.ahora().replace(hour=17, minute=0)  # noon in Lima
+    casos = {}
+    for nombre, perecible, retenido, vence in (
+        ("sin plazo", True, 90, None), ("mañana, perecible", True, 30, 24), ("hoy, retenido 9 d", False, 9, 1),
+        ("hoy, perecible", True, 1, 2), ("hoy, retenido 2 d", False, 2, 0), ("ayer", False, 0, -24),
+    ):  # fmt: skip
+        casos[nombre] = crear_expediente().pk
+        Expediente.objects.filter(pk=casos[nombre]).update(
+            perecible=perecible, retenido_desde=ahora - timedelta(days=retenido),
+            vence_en=None if vence is None else ahora + timedelta(hours=vence),
+        )  # fmt: skip
+    orden = list(queries.por_urgencia(Expediente.objects.all()).values_list("pk", flat=True))
+    assert [nombre for pk in orden for nombre in casos if casos[nombre] == pk] == [
+        "ayer", "hoy, perecible", "hoy, retenido 9 d", "hoy, retenido 2 d", "mañana, perecible", "sin plazo",
+    ]  # fmt: skip
+
+
 def test_filtros_en_la_url(client):
     uva, trigo = crear_expediente("en_inspeccion"), crear_expediente("en_laboratorio", producto="trigo", origen="CA")
     entrar(client, "inspector")
@@ -247,7 +265,7 @@ def test_jefe_ve_los_riv_que_no_se_pudieron_firmar(client):
 
 
 def test_el_filtro_usa_el_indice_de_los_abiertos():
-    """The open cases of a post are read in the index's own order, whatever is closed."""
+    """The open cases of a post are read in the board's own order, whatever is closed: nothing is sorted."""
     inspector = personas()["inspector"]
     puesto = inspector.puestos.get()
     casos = queries.por_urgencia(queries.abiertos(inspector).filter(puesto__in=[puesto.pk]))
@@ -255,4 +273,5 @@ def test_el_filtro_usa_el_indice_de_los_abiertos():
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
-    assert "expediente_abierto" in casos[:50].explain()
+    plan = casos[:50].explain()
+    assert "expediente_urgente" in plan and "Sort" not in plan

@@ -64,7 +64,7 @@ def test_tomar_un_caso_no_ordena_lo_que_paso_en_el():
     asignacion.tomar(expediente=caso, actor=otro_inspector())
     Motivo.objects.get_or_create(accion="observar", codigo="faltan-documentos", defaults={"texto": "Faltan"})
     incidencias.observar(
-        expediente=caso, actor=gente["inspector"], puntos=["Falta el PFI"], motivo="faltan-documentos",
+        expediente=caso, actor=gente["inspector"], puntos="Falta el PFI", motivo="faltan-documentos",
         texto="Falta.", vence_en=timezone.localdate() + timedelta(days=5),
         ocurrio_en=reloj.ahora() - timedelta(hours=2),
     )  # fmt: skip

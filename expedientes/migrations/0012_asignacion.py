@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('expedientes', '0010_titular_del_certificado'),
+        ('expedientes', '0011_hitos'),
         ('senasa', '0004_suplencia'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
