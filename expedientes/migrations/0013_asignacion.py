@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('expedientes', '0011_hitos'),
+        ('expedientes', '0012_documento_por_emision'),
         ('senasa', '0004_suplencia'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
