@@ -1,0 +1,250 @@
+"""The nine indicators of domain.md, section 6, over a period of Lima days, from `Hitos` and the laboratory's rows.
+
+Hours are `ocurrio_en`; days are calendar days, fractional; percentages go from 0 to 100 and are not rounded. A number
+that cannot be computed is None, never zero. What is left out is counted with its reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from senasa import reloj
+from senasa.models import Puesto
+
+DIAS_DEL_CICLO = 15  # indicator 2: closed in under
+DIAS_DE_ENVIO = 8  # indicator 4: sent in, at most
+DIAS_DEL_REZAGO = 60  # indicator 5: open for more than
+
+# Why a case is not in an indicator's numbers, in words.
+EXCLUIDOS = {
+    "sin_muestra": "cerrados sin muestra: no hay toma desde la cual contar",
+    "sin_informe": "cerrados con muestra y decididos sin informe",
+    "decision_antes_del_informe": "la decisión lleva una hora anterior a la del informe que usó",
+    "plazo_no_vencido": "muestreados hace menos de 8 días: todavía pueden enviarse a tiempo",
+}
+
+
+@dataclass(frozen=True)
+class Medida:
+    """A time over `n` cases, in days; mean, median and 90th percentile are None when there is no case."""
+
+    n: int = 0
+    media: float | None = None
+    mediana: float | None = None
+    p90: float | None = None
+
+
+@dataclass(frozen=True)
+class Parte:
+    """`cuantos` of `n`; no percentage of nothing."""
+
+    cuantos: int = 0
+    n: int = 0
+
+    @property
+    def pct(self) -> float | None:
+        return 100 * self.cuantos / self.n if self.n else None
+
+
+@dataclass(frozen=True)
+class Programa:
+    """The figures of one period and, maybe, one post. `al`: the moment of the snapshot of indicator 5."""
+
+    desde: date
+    hasta: date
+    puesto: Puesto | None
+    al: datetime
+    ciclo: Medida
+    a_tiempo: Parte  # 2: closed in under 15 days
+    informe_a_dictamen: Medida
+    envio: Parte  # 4
+    rezago: int  # 5
+    rezago_sin_muestra: int
+    reversiones: int  # 7
+    autoaprobadas: int
+    muestras: int
+    autofirmados: Parte  # 8
+    ensayo_a_informe: Medida  # 8: T5 − T4 of the negative reports
+    excluidos: dict[str, int] = field(default_factory=dict)
+    # Printed beside them: of the cohort, but for those that were annulled after a sample was taken, in the period.
+    anulados: int = 0
+    dias_detenidos: float = 0.0
+    repeticiones: int = 0
+    cancelaciones: int = 0
+    tardios: Parte = Parte()
+
+    @property
+    def por_100(self) -> float | None:
+        """Reversions per 100 samples received in the period."""
+        return 100 * self.reversiones / self.muestras if self.muestras else None
+
+    @property
+    def pct_autoaprobadas(self) -> float | None:
+        return 100 * self.autoaprobadas / self.reversiones if self.reversiones else None
+
+
+def limites(desde: date, hasta: date) -> tuple[datetime, datetime]:
+    """The period's first instant in Lima, and the first after it; both days are in."""
+    dias = (desde, hasta + timedelta(days=1))
+    inicio, fin = (timezone.make_aware(datetime.combine(dia, time.min)) for dia in dias)
+    return inicio, fin
+
+
+# Of the cases closed in the period, the cohort is those with one sample or more. Times in seconds, by exact arithmetic.
+COHORTE = """
+WITH c AS (
+    SELECT extract(epoch FROM t7 - t1) AS ciclo, extract(epoch FROM t6 - t5) AS decision, t1, t5, t6,
+        dias_detenido, repeticiones, cancelaciones, actos, tardios
+    FROM expedientes_hitos
+    WHERE t7 >= %(desde)s AND t7 < %(hasta)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
+)
+SELECT count(t1) AS n,
+    avg(ciclo) AS ciclo_media,
+    percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY ciclo) AS ciclo_cuantiles,
+    count(*) FILTER (WHERE ciclo < %(ciclo)s) AS a_tiempo,
+    count(*) FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS con_decision,
+    avg(decision) FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS decision_media,
+    percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY decision)
+        FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS decision_cuantiles,
+    count(*) FILTER (WHERE t1 IS NULL) AS sin_muestra,
+    count(*) FILTER (WHERE t1 IS NOT NULL AND t5 IS NULL) AS sin_informe,
+    count(*) FILTER (WHERE t1 IS NOT NULL AND decision < 0) AS decision_antes_del_informe,
+    coalesce(sum(dias_detenido) FILTER (WHERE t1 IS NOT NULL), 0) AS dias_detenidos,
+    coalesce(sum(repeticiones) FILTER (WHERE t1 IS NOT NULL), 0) AS repeticiones,
+    coalesce(sum(cancelaciones) FILTER (WHERE t1 IS NOT NULL), 0) AS cancelaciones,
+    coalesce(sum(actos) FILTER (WHERE t1 IS NOT NULL), 0) AS actos,
+    coalesce(sum(tardios) FILTER (WHERE t1 IS NOT NULL), 0) AS tardios
+FROM c
+"""
+# Sampled in the period, open or closed; whose eight days are not over yet may still be sent in time.
+ENVIO = """
+SELECT count(*) FILTER (WHERE vencido) AS n,
+    count(*) FILTER (WHERE vencido AND t2 - t1 <= %(envio)s) AS en_plazo,
+    count(*) FILTER (WHERE NOT vencido) AS plazo_no_vencido
+FROM (
+    SELECT t1, t2, t1 + %(envio)s < %(ahora)s AS vencido FROM expedientes_hitos
+    WHERE t1 >= %(desde)s AND t1 < %(hasta)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
+) m
+"""
+# Open at the moment `al`, as it was then: one that was closed and opened again counts by what it was.
+ABIERTOS_AL = """
+t0 <= %(al)s AND (fin IS NULL OR fin > %(al)s)
+    AND (reaperturas = 0 OR NOT EXISTS (
+        SELECT FROM jsonb_array_elements(cierres) c
+        WHERE (c ->> 0)::timestamptz <= %(al)s AND (c ->> 1)::timestamptz > %(al)s
+    ))
+"""
+REZAGO = (
+    """
+SELECT count(*) FILTER (WHERE t1 < %(al)s - %(rezago)s) AS muestreados,
+    count(*) FILTER (WHERE (t1 IS NULL OR t1 > %(al)s) AND t0 < %(al)s - %(rezago)s) AS sin_muestra
+FROM expedientes_hitos
+WHERE t0 < %(al)s - %(rezago)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s) AND """
+    + ABIERTOS_AL
+)
+ANULADOS = """
+SELECT count(*) AS anulados FROM expedientes_hitos h JOIN expedientes_expediente e ON e.id = h.expediente_id
+WHERE h.fin >= %(desde)s AND h.fin < %(hasta)s AND h.t1 IS NOT NULL AND e.estado IN ('anulado')
+    AND (%(puesto)s::bigint IS NULL OR h.puesto_id = %(puesto)s)
+"""
+# An act that takes several results with it is one reversion: its parts name it.
+REVERSIONES = """
+SELECT count(*) AS reversiones, count(*) FILTER (WHERE autoaprobada) AS autoaprobadas
+FROM laboratorio_reversion r JOIN expedientes_expediente e ON e.id = r.expediente_id
+WHERE r.ocurrio_en >= %(desde)s AND r.ocurrio_en < %(hasta)s AND r.parte_de_id IS NULL
+    AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+"""
+MUESTRAS = """
+SELECT count(*) AS muestras FROM laboratorio_muestra m JOIN expedientes_expediente e ON e.id = m.expediente_id
+WHERE m.recibida_en >= %(desde)s AND m.recibida_en < %(hasta)s
+    AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+"""
+# Negative reports by their first version: a correction is the same report. T5 − T4 of each.
+INFORMES = """
+WITH d AS (
+    SELECT d.firma, extract(epoch FROM d.emitido_en - (
+        SELECT max(a.verificado_en) FROM laboratorio_informe i
+        JOIN laboratorio_analisis a ON a.solicitud_id = i.solicitud_id
+        WHERE i.numero = d.numero AND a.verificado_en <= d.emitido_en
+    )) AS espera
+    FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
+    WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
+        AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s
+        AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+)
+SELECT count(*) AS negativos, count(*) FILTER (WHERE firma = 'automatica') AS autofirmados,
+    count(espera) AS con_espera, avg(espera) AS espera_media,
+    percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY espera) AS espera_cuantiles
+FROM d
+"""
+
+
+def calcular(desde: date, hasta: date, puesto: Puesto | None = None) -> Programa:
+    """The indicators of the Lima days from `desde` to `hasta`, both included, of all posts or one.
+
+    1, 2, 3: cases closed in the period with one sample or more. A case that was opened again counts by its last
+    closure; of several samples the earliest was T1; the report is the one that the last decisions rest on, and a
+    decision whose hour comes before that report's is left out of 3 and counted. 4: cases sampled in the period whose
+    eight days are over by now, sent or not. 5: cases open at the end of `hasta`, or now if that comes first, by what
+    they were then. 7: reversions that happened in the period, and per 100 samples received in it. 8: negative
+    reports first issued in the period. (6 is `informados.informados`; 9 needs complaints, which nobody records yet.)
+    Raises ValueError when `hasta` comes before `desde`.
+    """
+    if hasta < desde:
+        raise ValueError("el período termina antes de empezar")
+    inicio, fin = limites(desde, hasta)
+    ahora = reloj.ahora()
+    al = min(fin, ahora)
+    datos = {
+        "desde": inicio,
+        "hasta": fin,
+        "puesto": puesto.pk if puesto else None,
+        "ahora": ahora,
+        "al": al,
+        "ciclo": DIAS_DEL_CICLO * 86400,
+        "envio": timedelta(days=DIAS_DE_ENVIO),
+        "rezago": timedelta(days=DIAS_DEL_REZAGO),
+    }
+    f = _fila(COHORTE, datos) | _fila(ENVIO, datos, prefijo="envio_") | _fila(REZAGO, datos, prefijo="rezago_")
+    f |= _fila(ANULADOS, datos) | _fila(REVERSIONES, datos) | _fila(MUESTRAS, datos) | _fila(INFORMES, datos)
+    return Programa(
+        desde=desde,
+        hasta=hasta,
+        puesto=puesto,
+        al=al,
+        ciclo=_medida(f["n"], f["ciclo_media"], f["ciclo_cuantiles"]),
+        a_tiempo=Parte(f["a_tiempo"], f["n"]),
+        informe_a_dictamen=_medida(f["con_decision"], f["decision_media"], f["decision_cuantiles"]),
+        envio=Parte(f["envio_en_plazo"], f["envio_n"]),
+        rezago=f["rezago_muestreados"],
+        rezago_sin_muestra=f["rezago_sin_muestra"],
+        reversiones=f["reversiones"],
+        autoaprobadas=f["autoaprobadas"],
+        muestras=f["muestras"],
+        autofirmados=Parte(f["autofirmados"], f["negativos"]),
+        ensayo_a_informe=_medida(f["con_espera"], f["espera_media"], f["espera_cuantiles"]),
+        excluidos={razon: f["envio_" + razon if razon == "plazo_no_vencido" else razon] for razon in EXCLUIDOS},
+        anulados=f["anulados"],
+        dias_detenidos=f["dias_detenidos"],
+        repeticiones=f["repeticiones"],
+        cancelaciones=f["cancelaciones"],
+        tardios=Parte(f["tardios"], f["actos"]),
+    )
+
+
+def _fila(sql: str, datos: Mapping[str, Any], *, prefijo: str = "") -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, datos)
+        nombres = [columna.name for columna in cursor.description]
+        return {f"{prefijo}{nombre}": valor for nombre, valor in zip(nombres, cursor.fetchone(), strict=True)}
+
+
+def _medida(n: int, segundos: Any, cuantiles: list[float] | None) -> Medida:
+    """Days from seconds, divided once and last."""
+    if not n or segundos is None or cuantiles is None:
+        return Medida()
+    return Medida(n, float(segundos / 86400), cuantiles[0] / 86400, cuantiles[1] / 86400)
