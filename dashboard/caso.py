@@ -10,7 +10,7 @@ from django.db.models import Prefetch, QuerySet
 from expedientes import tiempos
 from expedientes.actos import DE_TODA_MUESTRA, hecho
 from expedientes.avisos import destinatarios
-from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion
+from expedientes.lifecycle import Accion
 from expedientes.models import (
     ORDEN_DE_PARTIDAS,
     TERMINADOS,
@@ -37,7 +37,6 @@ from laboratorio.models import (
     Resultado,
     Valor,
 )
-from notificaciones.models import Notificacion
 
 from . import palabras
 from .queries import (
@@ -471,45 +470,3 @@ def _detalle(evento: Evento, motivos: dict[tuple[str, str], str]) -> list[str]:
 def _tardanza(evento: Evento) -> str:
     tarde = evento.registrado_en - evento.ocurrio_en
     return f"Registrado {palabras.duracion(tarde)} después" if tarde > TARDANZA else ""
-
-
-# ── Notices ───────────────────────────────────────────────────────────────────────────────────────
-
-AVISOS = {
-    "informe_en_revision": "Informe en revisión",
-    "informe_corregido": "Versión corregida del informe",
-    "informe_anulado": "Informe anulado",
-    "registrada": "Solicitud registrada",
-    "enlace_renovado": "Enlace de seguimiento",
-    "correo_corregido": "Correo corregido",
-    "observacion_por_vencer": "Recordatorio de la observación",
-    "agente_retirado": "Retiro del agente anterior",
-    "incorporado": "Incorporado desde el registro anterior",
-} | {str(t.avisa): str(t.hecho) for tabla in (EXPEDIENTE, PARTIDA) for t in tabla.values() if t.avisa} | {
-    "dictamen": "Dictamen emitido", "medida_cumplida": "Medida cumplida", "reabierto": "Expediente reabierto",
-}  # fmt: skip
-MARCAS = {
-    Notificacion.Estado.PENDIENTE: ("○", "gris"),
-    Notificacion.Estado.ENVIADA: ("✓", "verde"),
-    Notificacion.Estado.ENTREGADA: ("✓", "verde"),
-    Notificacion.Estado.REBOTADA: ("▲", "rojo"),
-    Notificacion.Estado.FALLIDA: ("▲", "rojo"),
-    Notificacion.Estado.CANCELADA: ("○", "gris"),
-}
-
-
-def avisos_de(expediente: Expediente) -> list[dict[str, Any]]:
-    """The notices of the case, newest first: what, to which address, and what became of each."""
-    filas = Notificacion.objects.filter(referencia=expediente.referencia).order_by("-id")
-    return [
-        {
-            "titulo": AVISOS.get(uno.aviso, uno.aviso.replace("_", " ").capitalize()),
-            "correo": uno.correo,
-            "estado": uno.get_estado_display(),
-            "marca": MARCAS[Notificacion.Estado(uno.estado)][0],
-            "tono": MARCAS[Notificacion.Estado(uno.estado)][1],
-            "cuando": uno.enviada_en or uno.creada_en,
-            "error": uno.error,
-        }
-        for uno in filas.only("aviso", "correo", "estado", "enviada_en", "creada_en", "error")
-    ]

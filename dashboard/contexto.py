@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from expedientes import entregas
 from laboratorio import preguntas
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from senasa import reloj
@@ -36,6 +37,7 @@ ENTRADAS = (
     ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
     ("Muchas solicitudes", "expedientes_csv", {Rol.MESA_DE_PARTES}, ""),
     ("Atención", "atencion", {Rol.ATENCION, Rol.MESA_DE_PARTES}, ""),
+    ("Avisos", "avisos", {Rol.ATENCION, Rol.MESA_DE_PARTES, Rol.JEFE_DE_PUESTO}, "avisos_perdidos"),
     ("Recepción", "recepcion", {Rol.RECEPCION}, "por_recibir"),
     ("Manifiestos", "despachos", {Rol.RECEPCION}, "sin_llegar"),
     ("Contramuestras", "contramuestras", {Rol.RECEPCION}, ""),
@@ -75,6 +77,8 @@ def _contar(que: str, usuario: Usuario) -> int:
     match que:
         case "vencidos":
             return queries.abiertos(usuario).filter(vence_en__lt=reloj.ahora()).count()
+        case "avisos_perdidos":
+            return entregas.recientes(entregas.por_reparar(entregas.visibles_para(usuario))).count()
         case "posentrada":
             return queries.en_posentrada(usuario).filter(posentrada_vence__lt=timezone.localdate(reloj.ahora())).count()
         case "sin_llegar":

@@ -18,3 +18,17 @@ class FormularioDeExportacion(forms.Form):
         help_text=_("Quedan fuera los documentos firmados, los adjuntos y los textos; están sus números y huellas."),
         required=False,
     )
+
+
+class FiltroDeAvisos(forms.Form):
+    """What is looked for among the notices; a case's number or a whole address are found whenever they were sent."""
+
+    DIAS = ((7, _("7 días")), (30, _("30 días")), (90, _("90 días")), (366, _("Un año")))
+
+    q = forms.CharField(label=_("Expediente o correo"), max_length=80, required=False)
+    dias = forms.TypedChoiceField(label=_("De los últimos"), choices=DIAS, coerce=int, required=False)
+    estado = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    @property
+    def dias_elegidos(self) -> int:
+        return self.cleaned_data.get("dias") or 30

@@ -18,6 +18,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 
+from expedientes import entregas
 from expedientes.firma import CertificadoInutil, cargar_certificado
 from expedientes.models import Dictamen, Expediente
 from expedientes.plazos import Semaforo
@@ -38,8 +39,6 @@ EN_CAMINO = [
     EstadoInforme.FIRMANDO_FUERA,
     EstadoInforme.FIRMA_FALLIDA,
 ]
-# A mail that failed longer ago was seen, or will not be.
-RECIENTE = timedelta(days=7)
 LISTA = 20
 
 
@@ -106,9 +105,10 @@ def medir() -> Medidas:
 
 
 def avisos_fallidos(ahora: datetime):
-    """Mails that will not be tried again, of late; the newest first."""
-    fallidos = Notificacion.objects.filter(estado=Notificacion.Estado.FALLIDA, creada_en__gte=ahora - RECIENTE)
-    return fallidos.order_by("-creada_en")
+    """Mails that did not arrive, of late, and that nobody has mended; the newest first."""
+    return entregas.por_reparar(Notificacion.objects.filter(creada_en__gte=ahora - entregas.RECIENTE)).order_by(
+        "-creada_en"
+    )
 
 
 def _certificado() -> tuple[int | None, str, bool]:
@@ -179,7 +179,7 @@ def controles(m: Medidas) -> dict[str, list[Control]]:
     """Everything that is watched, by group, in the order in which one would look for a fault."""
     return {
         "Trabajo de fondo": [_beat(m), _worker(m), _cola(m)],
-        "Lo que se debe": [_avisos(m), _avisos_fallidos(m), _informes(m), _rivs(m)],
+        "Lo que se debe": [_avisos(m), _avisos_fallidos(m), _rebotes(m), _informes(m), _rivs(m)],
         "Certificado y datos": [_firma(m), _propios(m), _respaldo(m), *map(_disco, m.discos), _base(m), _migraciones()],
     }
 
@@ -259,12 +259,23 @@ def _avisos(m: Medidas) -> Control:
 
 
 def _avisos_fallidos(m: Medidas) -> Control:
+    que = "Avisos que no llegaron"
     if not m.avisos_fallidos:
-        return Control("Avisos que no salieron", BIEN, "Ninguno en 7 días")
+        return Control(que, BIEN, "Ninguno por reparar en 7 días")
     return Control(
-        "Avisos que no salieron", ATENCION, f"{m.avisos_fallidos} en 7 días",
-        "Corrija el correo del importador desde Atención: recibirá un enlace nuevo.", "#avisos",
+        que, ATENCION, f"{m.avisos_fallidos} por reparar en 7 días",
+        "El puesto o Atención corrige el correo del importador, o reenvía el aviso, en la página de avisos.", "#avisos",
     )  # fmt: skip
+
+
+def _rebotes(m: Medidas) -> Control:
+    que = "Reportes de entrega"
+    if not settings.REBOTES_URL:
+        return Control(que, NO_SE_SABE, "No se leen: sin REBOTES_URL, lo que rebota no se sabe")
+    luz = _de_edad(m.edad("rebotes"), timedelta(minutes=5), timedelta(minutes=30))
+    hacer = "Mire si REBOTES_URL abre ese buzón y si el trabajador vive." if luz != BIEN else ""
+    visto = m.latidos.get("rebotes")
+    return Control(que, luz, f"Leídos {_hace(visto.visto_en, m)}" if visto else "Nunca se han leído", hacer)
 
 
 def _informes(m: Medidas) -> Control:

@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import metricas, views, vistas_exportar, vistas_operacion
+from . import metricas, views, vistas_avisos, vistas_exportar, vistas_operacion
 
 
 class NumeroDeExpediente:
@@ -25,6 +25,9 @@ urlpatterns = [
     path("posentrada/", views.posentrada, name="posentrada"),
     path("buscar/", views.buscar, name="buscar"),
     path("atencion/", views.atencion, name="atencion"),
+    path("avisos/", vistas_avisos.lista, name="avisos"),
+    path("avisos/<int:pk>/", vistas_avisos.aviso, name="aviso"),
+    path("avisos/<int:pk>/reenviar/", vistas_avisos.reenviar, name="aviso_reenviar"),
     path("expedientes/<expediente:numero>/", views.expediente, name="expediente"),
     path(
         "expedientes/<expediente:numero>/corregir-correo/",

@@ -24,7 +24,7 @@ from senasa.models import ROLES_DE_PUESTO, Puesto, Rol
 from senasa.permisos import con_rol
 from senasa.transicion import DatoInvalido, RolImpide
 
-from . import busqueda, caso, contexto, queries
+from . import avisos, busqueda, caso, contexto, queries
 from .filters import FiltroDelTablero
 from .forms import FormularioDeCorreo
 from .queries import ATIENDEN, EXPORTAN, VEN_CASOS, Lector
@@ -144,7 +144,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
             "observacion": queries.observacion_abierta(objeto),
             "ofrecido": queries.traslado_ofrecido(objeto),
             "bitacora": caso.bitacora(objeto, de_laboratorio=lector.de_laboratorio),
-            "avisos": caso.avisos_de(objeto),
+            "avisos": avisos.de_un_caso(objeto),
             "preguntas": preguntas.visibles(request.user).filter(expediente=objeto),
             "mi_lado": preguntas.Lado.PUESTO if request.user.tiene(*ROLES_DE_PUESTO) else "",
             "atiende": request.user.tiene(*ATIENDEN),
@@ -198,7 +198,8 @@ def atencion(request: HttpRequest) -> HttpResponse:
         contexto_de_atencion |= {
             "expediente": objeto,
             "relato": relato(objeto, reloj.ahora()),
-            "avisos": caso.avisos_de(objeto)[:5],
+            "avisos": avisos.de_un_caso(objeto)[:5],
+            "atiende": True,
             "form": FormularioDeCorreo(),
         }
     return render(request, "dashboard/atencion.html", contexto_de_atencion)

@@ -207,6 +207,7 @@ OTROS_HECHOS = {
     "emitir_riv": "RIV firmado",
     "corregir_correo": "Correo del importador corregido",
     "reenviar_enlace": "Enlace de seguimiento reenviado",
+    "reenviar_aviso": "Aviso reenviado",
     "agregar_documentos": "Documentos agregados",
     "incorporar": "Incorporado desde el registro anterior",
     "exportar": "Expediente exportado",

@@ -22,10 +22,10 @@ from django.utils.translation import gettext_lazy as _
 
 from notificaciones import enlaces
 from senasa import reloj, timbre
-from senasa.models import Puesto, Rol, Usuario
-from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide, RolImpide
+from senasa.models import Puesto, Usuario
+from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide
 
-from . import avisos, bitacora, documentos, numeros, tasks
+from . import avisos, bitacora, documentos, entregas, numeros, tasks
 from .archivos import ArchivoNuevo
 from .firma import CertificadoInutil, cargar_certificado, firmar
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir_motivo
@@ -634,7 +634,7 @@ def cerrar_listos() -> int:
 @transaction.atomic
 def corregir_correo(*, expediente: Expediente, actor: Usuario, correo: str) -> None:
     """Correct the importer's address: the old links die, and the new address gets one for each open case."""
-    _exigir_quien_atiende(actor)
+    entregas.exigir_quien_atiende(actor)
     correo = correo.strip().lower()
     validate_email(correo)
     importador = Importador.objects.select_for_update().get(pk=expediente.importador_id)
@@ -653,12 +653,13 @@ def corregir_correo(*, expediente: Expediente, actor: Usuario, correo: str) -> N
         caso.importador = importador
         evento = bitacora.anotar(caso, objeto=caso, accion="corregir_correo", actor=actor)
         avisos.deber_a(correo, "correo_corregido", expediente=caso, evento=evento)
+        entregas.dar_por_reparadas(caso, correo=anterior)
 
 
 @transaction.atomic
 def reenviar_enlace(*, expediente: Expediente, actor: Usuario) -> int:
     """Send the link again to everybody who follows the case; how many addresses."""
-    _exigir_quien_atiende(actor)
+    entregas.exigir_quien_atiende(actor)
     caso = Expediente.objects.select_for_update().get(pk=expediente.pk)
     evento = bitacora.anotar(caso, objeto=caso, accion="reenviar_enlace", actor=actor)
     avisos.deber("enlace_renovado", expediente=caso, evento=evento)
@@ -671,8 +672,3 @@ def anotar_exportacion(*, expediente: Expediente, actor: Usuario, con_datos_pers
     caso = Expediente.objects.select_for_update().get(pk=expediente.pk)
     datos = {"con_datos_personales": con_datos_personales}
     return bitacora.anotar(caso, objeto=caso, accion="exportar", actor=actor, datos=datos)
-
-
-def _exigir_quien_atiende(actor: Usuario) -> None:
-    if not actor.tiene(Rol.ATENCION, Rol.MESA_DE_PARTES, Rol.INSPECTOR, Rol.JEFE_DE_PUESTO):
-        raise RolImpide(_("Corregir el correo y reenviar corresponde a atención, mesa de partes o el puesto."))

@@ -33,3 +33,10 @@ def cerrar_listos() -> None:
     from . import services
 
     services.cerrar_listos()
+
+
+@shared_task(name="expedientes.tasks.avisar_perdidas", expires=3000)
+def avisar_perdidas() -> None:
+    from . import entregas
+
+    entregas.avisar_perdidas()

@@ -423,6 +423,7 @@ CELERY_BEAT_SCHEDULE = {
         "senasa.tasks.latir": 15,
         "senasa.tasks.respaldar_si_toca": 900,
         "expedientes.tasks.recordar_observaciones": 3600,
+        "expedientes.tasks.avisar_perdidas": 3600,
         "expedientes.tasks.barrer_borradores": 3600,
     }.items()
 }

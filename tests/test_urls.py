@@ -25,6 +25,7 @@ from laboratorio.models import Analisis, Muestra
 from laboratorio.services import guardar_contramuestra, guardar_evidencia
 from laboratorio.suplencias import nombrar
 from notificaciones import enlaces
+from notificaciones.models import Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj
 from tests.builders import crear_caso, crear_importador
@@ -64,6 +65,9 @@ MATRIZ = {
     "buscar": Fila(PERSONAL),
     "expediente": Fila(VEN_CASOS, args="caso"),
     "atencion": Fila(ATIENDEN),
+    "avisos": Fila(VEN_CASOS),
+    "aviso": Fila(VEN_CASOS, args="aviso"),
+    "aviso_reenviar": Fila(NADIE, ATIENDEN, "aviso"),
     "atencion_corregir_correo": Fila(ATIENDEN, ATIENDEN, "caso"),
     "atencion_reenviar": Fila(NADIE, ATIENDEN, "caso"),
     "expediente_exportar": Fila({"jefe", "direccion", "admin"}, {"jefe", "direccion", "admin"}, "caso"),
@@ -310,6 +314,7 @@ def mundo(certificado, tmp_path):
     argumentos: dict[str, Any] = {
         "": [],
         "caso": [abierto.expediente.numero],
+        "aviso": [Notificacion.objects.filter(referencia=abierto.expediente.referencia).earliest("pk").pk],
         "linea": [abierto.expediente.numero, 1],
         "adjunto": [abierto.expediente.numero, adjunto.pk],
         "documento": [documento.cvd],
@@ -369,7 +374,7 @@ def test_every_url_every_method(mundo, quien):
 def test_the_other_posts_inspector_sees_nothing(mundo):
     navegador = cliente("inspector.aereo")
     for nombre in ("expediente", "partida_inspeccionar", "partida_enviar", "expediente_cerrar", "adjunto", "documento",
-                   "muestra"):  # fmt: skip
+                   "muestra", "aviso"):  # fmt: skip
         assert navegador.get(reverse(nombre, args=mundo[MATRIZ[nombre].args])).status_code == 404, nombre
     assert mundo["caso"][0] not in navegador.get(reverse("tablero")).content.decode()
     assert mundo["caso"][0] not in navegador.get(reverse("buscar"), {"q": mundo["caso"][0]}).content.decode().replace(

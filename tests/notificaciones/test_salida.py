@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 RAIZ = Path(__file__).parents[2]
 # Those of a request that is no case yet, and of a case that comes from before, are read in tests of their own.
-DE_OTRAS_PRUEBAS = {"base", "borrador", "codigo", "incorporado", "recibo"}
+DE_OTRAS_PRUEBAS = {"avisos_perdidos", "base", "borrador", "codigo", "incorporado", "recibo"}
 AL_PERSONAL = {"certificado_por_vencer", "demora_de_muestras", "pregunta", "respuesta"}
 AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_OTRAS_PRUEBAS - AL_PERSONAL)
 E = Notificacion.Estado
