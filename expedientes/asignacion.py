@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,17 @@ def inspectores_de(puestos: Iterable[Puesto | int]) -> QuerySet[Usuario]:
 def a_cargo_de(usuario: Usuario) -> list[int]:
     """Whose cases are `usuario`'s today: his own and those of whom he covers."""
     return [usuario.pk, *Ausencia.objects.vigentes().filter(cubre=usuario).values_list("ausente", flat=True)]
+
+
+def quienes_atienden(expediente: Expediente) -> list[Usuario]:
+    """Whom news of a case concern: its inspector and whoever covers for him today, or every inspector of its post."""
+    inspectores = inspectores_de([expediente.puesto_id])
+    if expediente.inspector_id:
+        cubren = Ausencia.objects.vigentes().filter(ausente=expediente.inspector_id).values("cubre")
+        suyos = inspectores.filter(Q(pk=expediente.inspector_id) | Q(pk__in=cubren))
+        if suyos:
+            return list(suyos)
+    return list(inspectores)
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from notificaciones import internos
 from notificaciones.services import LUGAR_DEL_ENLACE, encolar, enlace_para
 from senasa.models import Usuario
 
@@ -57,12 +58,28 @@ def deber_a(
     )
 
 
-def deber_al_personal(quienes: Iterable[Usuario], aviso: str, *, clave: str, url: str = "", **contexto: Any) -> None:
-    """Owe an internal notice to members of the staff, each once for the same `clave`. `url`: the page it is about.
+def deber_al_personal(
+    quienes: Iterable[Usuario],
+    aviso: str,
+    *,
+    clave: str,
+    url: str = "",
+    referencia: str = "",
+    por_correo: bool = True,
+    **contexto: Any,
+) -> None:
+    """Tell members of the staff, each once for the same `clave`: by the bell always, by mail unless told otherwise.
 
+    `url`: the page it is about; `referencia`: what it is about, for `internos.dar_por_leidos`.
     Never put the importer in `contexto`: of those who read it some must not know whose cargo it is.
     """
+    quienes = list(quienes)
     titulo, parrafos = leer(aviso, contexto)
+    internos.deber(
+        quienes, clave=clave, aviso=aviso, titulo=titulo, detalle="\n".join(parrafos), url=url, referencia=referencia
+    )
+    if not por_correo:
+        return
     textos = {"titulo": titulo, "parrafos": parrafos, "interno": True, "enlace": settings.SITIO_URL + url}
     for correo in sorted({persona.email.lower() for persona in quienes if persona.email}):
         encolar(

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,8 +19,8 @@ from senasa.calendario import no_laborables, sumar_habiles
 from senasa.models import Puesto, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide
 
-from . import avisos, bitacora, documentos
-from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar
+from . import asignacion, avisos, bitacora, documentos
+from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, trae_otro_registro
 from .models import AgenteAduana, Documento, Estado, Evento, Expediente, Medida, Observacion, Partida, Traslado
 from .services import (
     ENLACE_TRAS_EL_CIERRE,
@@ -109,7 +110,22 @@ def responder(
         expediente, Accion.RESPONDER, tabla=EXPEDIENTE, actor=actor, origen=_origen(actor), ocurrio_en=ocurrio_en,
         texto=texto, datos={"respuesta": respuesta, "adjuntos": [adjunto.sha256 for adjunto in guardados]},
     )  # fmt: skip
+    if not trae_otro_registro():
+        _avisar_respuesta(observacion)
     return observacion
+
+
+def _avisar_respuesta(observacion: Observacion) -> None:
+    expediente = observacion.expediente
+    avisos.deber_al_personal(
+        asignacion.quienes_atienden(expediente),
+        "observacion_respondida",
+        clave=f"observacion:{observacion.pk}",
+        url=reverse("expediente", args=[expediente.numero]),
+        por_correo=False,
+        expediente=expediente,
+        observacion=observacion,
+    )
 
 
 @transaction.atomic

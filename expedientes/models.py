@@ -782,6 +782,26 @@ class Documento(models.Model):
         return self.get_firma_display()
 
 
+class Lectura(models.Model):
+    """Who of the post read a report, and when he first did: its document, or the page that decides on it.
+
+    A fact like that of an access log, written by a GET: it moves nothing and sends nothing.
+    """
+
+    documento = models.ForeignKey(Documento, models.PROTECT, related_name="lecturas")
+    usuario = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    leido_en = models.DateTimeField(_("leído"))
+
+    class Meta:
+        ordering = ["leido_en", "id"]
+        verbose_name = _("lectura de un informe")
+        verbose_name_plural = _("lecturas de informes")
+        constraints = [models.UniqueConstraint(fields=["documento", "usuario"], name="lectura_una_por_persona")]
+
+    def __str__(self) -> str:
+        return f"{self.documento} · {self.usuario}"
+
+
 class InformeEnPapel(models.Model):
     """A test report issued on paper before the adoption: only what it says of itself, never a Documento of ours."""
 

@@ -25,7 +25,7 @@ from senasa import reloj, timbre
 from senasa.models import Puesto, Usuario
 from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide
 
-from . import avisos, bitacora, documentos, entregas, numeros, tasks
+from . import avisos, bitacora, documentos, entregas, lectura, numeros, tasks
 from .archivos import ArchivoNuevo
 from .firma import CertificadoInutil, cargar_certificado, firmar
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir_motivo
@@ -404,6 +404,8 @@ def _decidir(
         texto=fundamento,
         datos={"riv": dictamen.numero, "decision": decision, "informes": [str(uno) for uno in [*informes, *en_papel]]},
     )
+    # Whoever decides over a report has read it, wherever he read it.
+    lectura.anotar(informes, actor)
     timbre.tocar(tasks.barrer_documentos)
     return dictamen
 

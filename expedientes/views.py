@@ -23,12 +23,12 @@ from senasa.models import Rol
 from senasa.palabras import cantidad
 from senasa.transicion import ActoRechazado, DatoInvalido
 
-from . import avisos, espera, forms, prellenado, services
+from . import avisos, espera, forms, lectura, prellenado, services
 from .actos import atender, devolver
 from .archivos import ArchivoNuevo, del_certificado, limpiar_nombre
 from .ephyto import EphytoInvalido, leer
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion
-from .models import Adjunto, Documento, Expediente, Partida
+from .models import Adjunto, Documento, Estado, Expediente, Partida
 from .vistas_publicas import bajar, bajar_adjunto
 
 acto = require_http_methods(["GET", "HEAD", "POST"])
@@ -289,6 +289,8 @@ def partida_inspeccionar(request: HttpRequest, numero: str, orden: int) -> HttpR
 def partida_dictaminar(request: HttpRequest, numero: str, orden: int) -> HttpResponse:
     partida = _partida(request, numero, orden)
     informes = services.informes_vigentes(partida)
+    if partida.estado == Estado.RESULTADO_EMITIDO:
+        lectura.anotar(informes, request.user)
     nombres = ", ".join(f"{informe.numero} v{informe.version}" for informe in informes)
     return atender(
         request,
@@ -391,5 +393,8 @@ def adjunto(request: HttpRequest, numero: str, pk: int) -> HttpResponse | FileRe
 
 @require_GET
 def documento(request: HttpRequest, cvd: str) -> HttpResponse | FileResponse:
-    """An issued document, for staff who may see its case."""
-    return bajar(get_object_or_404(Documento.objects.visibles_para(request.user), cvd=cvd))
+    """An issued document, for staff who may see its case. Of a report, the post's first reading is noted."""
+    visibles = Documento.objects.visibles_para(request.user).select_related("expediente")
+    fila = get_object_or_404(visibles, cvd=cvd)
+    lectura.anotar([fila], request.user)
+    return bajar(fila)

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from expedientes import avisos
 from expedientes.firma import Certificado, CertificadoInutil, abrir_certificado, cargar_certificado, hacer_demo
 from senasa import llave, reloj
-from senasa.models import Rol, Usuario
+from senasa.models import Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide
 
 from .models import CertificadoPropio, Informe
@@ -162,8 +162,7 @@ def por_vencer() -> Iterator[PorVencer]:
         pass  # what is wrong with it shows where reports wait
     else:
         if institucion.hasta <= reloj.ahora() + AVISAR_A_LOS[0]:
-            directores = Usuario.objects.filter(is_active=True, roles__contains=[Rol.DIRECTOR]).order_by("pk")
-            yield PorVencer(_("la institución"), institucion.huella, institucion.hasta, list(directores))
+            yield PorVencer(_("la institución"), institucion.huella, institucion.hasta, suplencias.directores())
     yield from propios_por_vencer()
 
 

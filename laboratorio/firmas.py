@@ -14,9 +14,11 @@ from typing import Any
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from expedientes import documentos
+from expedientes import avisos, documentos, lectura
+from expedientes.asignacion import quienes_atienden
 from expedientes.firma import (
     CertificadoInutil,
     ajeno,
@@ -28,12 +30,12 @@ from expedientes.firma import (
 )
 from expedientes.lifecycle import PARTIDA, avanzar
 from expedientes.lifecycle import Accion as AccionCaso
-from expedientes.models import Documento, Estado, Evento
+from expedientes.models import Documento, Estado, Evento, Partida
 from senasa import reloj, timbre
 from senasa.models import Rol, Usuario
 from senasa.transicion import ActoRechazado, EstadoImpide
 
-from . import certificados, reglas, tasks
+from . import certificados, reglas, suplencias, tasks
 from .informes import componer_informe
 from .lifecycle import INFORME, Accion, bloquear
 from .models import Analisis, EstadoAnalisis, EstadoInforme, FirmaFuera, Informe, ReglaFirma, Resultado, Valor
@@ -258,7 +260,25 @@ def _emitir(
             partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None,
             datos={"informe": informe.numero, "firma": documento.firma},
         )  # fmt: skip
+    _avisar_al_personal(documento, partida)
     return documento
+
+
+def _avisar_al_personal(documento: Documento, partida: Partida) -> None:
+    """The bell of whoever decides on it; of a positive, also that of the director, who is written to as well."""
+    datos: dict[str, Any] = {"documento": documento, "partida": partida, "expediente": partida.expediente}
+    ficha = {
+        "url": reverse("expediente", args=[partida.expediente.numero]),
+        "referencia": lectura.referencia(documento),
+    }
+    quienes = quienes_atienden(partida.expediente)
+    avisos.deber_al_personal(
+        quienes, "informe_para_dictaminar", clave=f"informe:{documento.pk}", por_correo=False, **ficha, **datos
+    )
+    if documento.conclusion == Documento.Conclusion.POSITIVO:
+        avisos.deber_al_personal(
+            suplencias.directores(), "informe_positivo", clave=f"positivo:{documento.pk}", **ficha, **datos
+        )
 
 
 def _como_se_firma(informe: Informe) -> str:

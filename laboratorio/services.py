@@ -12,11 +12,13 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from expedientes import numeros
+from expedientes import avisos, numeros
 from expedientes.archivos import ArchivoNuevo
+from expedientes.asignacion import quienes_atienden
 from expedientes.lifecycle import PARTIDA, avanzar, trae_otro_registro
 from expedientes.lifecycle import Accion as AccionCaso
 from expedientes.models import Estado, Evento, Expediente, Partida, Plaga
@@ -271,6 +273,18 @@ def _dejar_sin_efecto(muestra: Muestra, accion: str, *, actor: Usuario, texto: s
         avanzar(analisis, Accion.CANCELAR, tabla=ANALISIS, actor=None, motivo="muestra-sin-efecto", texto=texto)
     if muestra.solicitud:
         _seguir(muestra.solicitud, por=muestra.numero)
+    if trae_otro_registro():
+        return evento
+    avisos.deber_al_personal(
+        quienes_atienden(muestra.expediente),
+        "muestra_sin_efecto",
+        clave=f"muestra_sin_efecto:{muestra.pk}",
+        url=reverse("expediente", args=[muestra.expediente.numero]),
+        por_correo=False,
+        muestra=muestra,
+        expediente=muestra.expediente,
+        texto=texto,
+    )
     return evento
 
 

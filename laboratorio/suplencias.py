@@ -3,12 +3,20 @@
 from datetime import date
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from senasa import reloj
 from senasa.models import ROLES_DE_LABORATORIO, Rol, Suplencia, Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
+
+
+def directores() -> list[Usuario]:
+    """Who has the director's acts today: the directors, and whoever stands in for one."""
+    suplentes = Suplencia.objects.vigentes().values("suplente")
+    quienes = Usuario.objects.filter(Q(roles__contains=[Rol.DIRECTOR]) | Q(pk__in=suplentes), is_active=True)
+    return list(quienes.order_by("pk"))
 
 
 def _exigir_que_pueda(actor: Usuario, titular: Usuario) -> None:

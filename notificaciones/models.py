@@ -1,9 +1,10 @@
-"""The outbox, and the links its mails carry. Neither knows what a case is: `referencia` is opaque here."""
+"""The outbox, the links its mails carry, and the bell. None knows what a case is: `referencia` is opaque here."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -108,3 +109,39 @@ class Notificacion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.aviso} · {self.get_estado_display()}"
+
+
+class AvisoInterno(models.Model):
+    """One thing that one member of the staff is told by the bell, and when he read it (`internos.py`)."""
+
+    usuario = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="avisos_internos")
+    # What it is about, so that the same act, repeated, tells nobody twice.
+    clave = models.CharField(max_length=120)
+    aviso = models.CharField(_("aviso"), max_length=40)
+    titulo = models.CharField(_("novedad"), max_length=200)
+    detalle = models.TextField(blank=True)
+    # The page of this site where it is attended to; "" where there is none.
+    url = models.CharField(max_length=200, blank=True)
+    referencia = models.CharField(max_length=60, blank=True)
+    creado_en = models.DateTimeField(_("desde"))
+    leido_en = models.DateTimeField(_("leído"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["-creado_en", "-id"]
+        verbose_name = _("aviso interno")
+        verbose_name_plural = _("avisos internos")
+        constraints = [models.UniqueConstraint(fields=["usuario", "clave"], name="aviso_interno_unico")]
+        indexes = [
+            models.Index(
+                fields=["usuario", "-creado_en"], name="aviso_interno_sin_leer", condition=Q(leido_en__isnull=True)
+            ),
+            models.Index(fields=["usuario", "-creado_en"], name="aviso_interno_de"),
+            models.Index(
+                fields=["referencia"],
+                name="aviso_interno_ref_sin_leer",
+                condition=Q(leido_en__isnull=True) & ~Q(referencia=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.titulo

@@ -8,7 +8,7 @@ import gc
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -21,7 +21,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings as ajustes
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
+from laboratorio.demo import CLAVE
+from senasa.models import Usuario
 from tests.builders import personas
 
 
@@ -70,6 +74,27 @@ def _carpetas_limpias() -> Iterator[None]:
     yield
     for nombre in ("correos", "informes", "adjuntos", "default"):
         shutil.rmtree(ajustes.VAR / nombre, ignore_errors=True)
+
+
+@pytest.fixture
+def gente(db: None) -> dict[str, Usuario]:
+    return personas()
+
+
+@pytest.fixture
+def entrar(gente: dict[str, Usuario]) -> Callable[[str], Client]:
+    """A browser for whoever of the demonstration's people: `entrar("recepcion").get(...)`.
+
+    Signed in as a person does, with the password: signing a report asks for a recent one.
+    """
+
+    def _entrar(usuario: str) -> Client:
+        navegador = Client()
+        respuesta = navegador.post(reverse("account_login"), {"login": usuario, "password": CLAVE})
+        assert respuesta.status_code == 302
+        return navegador
+
+    return _entrar
 
 
 def url_de_la_base() -> str:

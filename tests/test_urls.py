@@ -25,7 +25,7 @@ from laboratorio.models import Analisis, Muestra
 from laboratorio.services import guardar_contramuestra, guardar_evidencia
 from laboratorio.suplencias import nombrar
 from notificaciones import enlaces
-from notificaciones.models import Notificacion
+from notificaciones.models import AvisoInterno, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj
 from tests.builders import crear_caso, crear_importador
@@ -64,6 +64,10 @@ MATRIZ = {
     "tablero": Fila(VEN_CASOS),
     "buscar": Fila(PERSONAL),
     "expediente": Fila(VEN_CASOS, args="caso"),
+    # Everybody's own notices; somebody else's are not there: tests/gestion/test_campana.py.
+    "mis_avisos": Fila(PERSONAL),
+    "mis_avisos_leer": Fila(NADIE, PERSONAL),
+    "aviso_interno_leer": Fila(NADIE, {"inspector"}, "aviso_interno"),
     "atencion": Fila(ATIENDEN),
     "avisos": Fila(VEN_CASOS),
     "aviso": Fila(VEN_CASOS, args="aviso"),
@@ -325,6 +329,7 @@ def mundo(certificado, tmp_path):
         "tanda": [tanda.pk],
         "rotulo": [tanda.rotulos.get().codigo],
         "despacho": [analisis.solicitud.despacho.numero],
+        "aviso_interno": [AvisoInterno.objects.filter(usuario=inspector)[0].pk],
         "pregunta": [pregunta.pk],
         "analisis": [analisis.pk],
         "informe": [analisis.solicitud.informe.numero],

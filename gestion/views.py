@@ -1,0 +1,34 @@
+"""The bell: what each member of the staff was told, and what he has read of it."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from notificaciones import internos
+from notificaciones.models import AvisoInterno
+
+POR_PAGINA = 30
+
+
+@require_safe
+def mis_avisos(request: HttpRequest) -> HttpResponse:
+    pagina = Paginator(internos.de(request.user), POR_PAGINA).get_page(request.GET.get("page"))
+    return render(request, "gestion/mis_avisos.html", {"page_obj": pagina})
+
+
+@require_POST
+def mis_avisos_leer(request: HttpRequest) -> HttpResponse:
+    n = internos.leer(internos.sin_leer(request.user))
+    messages.success(request, ngettext("Un aviso leído.", "%(n)s avisos leídos.", n) % {"n": n})
+    return redirect("mis_avisos")
+
+
+@require_POST
+def aviso_interno_leer(request: HttpRequest, pk: int) -> HttpResponse:
+    """Mark one as read and, unless asked to stay, go to what it is about."""
+    aviso = get_object_or_404(AvisoInterno, usuario=request.user, pk=pk)
+    internos.leer(AvisoInterno.objects.filter(pk=aviso.pk))
+    return redirect(aviso.url if aviso.url and "abrir" in request.POST else "mis_avisos")
