@@ -23,6 +23,7 @@ from senasa import llave, reloj
 from senasa.models import Usuario
 from senasa.transicion import DatoInvalido, EstadoImpide
 
+from . import suplencias
 from .models import CertificadoPropio, Informe
 
 PARA = "certificado propio"
