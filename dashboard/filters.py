@@ -6,18 +6,21 @@ from typing import Any
 import django_filters as filtros
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from expedientes.asignacion import inspectores_de
 from expedientes.models import Estado, Expediente, Pais, Partida, Producto
 from expedientes.plazos import Semaforo
 from senasa.models import Puesto
 
 from .busqueda import plano
-from .queries import ETAPAS, del_semaforo
+from .jornada import CLASES, en_cola
+from .queries import ETAPAS, Lector, del_semaforo
 
 QUIEN = {
     "puesto": "El puesto",
     "laboratorio": "El laboratorio",
     "importador": "El importador",
 }
+DE_QUIEN = {"mios": "Mis casos", "nadie": "Sin asignar"}  # and each inspector, by his id
 ESTADOS_DE_QUIEN = {
     "puesto": [Estado.REGISTRADO, Estado.EN_INSPECCION, Estado.RESULTADO_EMITIDO, Estado.DICTAMINADO],
     "laboratorio": [Estado.EN_LABORATORIO],
@@ -46,19 +49,26 @@ class FiltroDelTablero(filtros.FilterSet):
     puesto = filtros.ModelChoiceFilter(
         label="Puesto", queryset=Puesto.objects.none(), empty_label="Todos", to_field_name="codigo"
     )
-    q = filtros.CharFilter(label="Importador o número", method="filtrar_q")
+    cargo = filtros.ChoiceFilter(label="A cargo de", empty_label="Cualquiera", method="filtrar_cargo")
+    acto = filtros.ChoiceFilter(
+        label="Qué hacer", choices=[(clave, clase.titulo) for clave, clase in CLASES.items()], empty_label="Todo",
+        method="filtrar_acto",
+    )  # fmt: skip
+    q = filtros.CharFilter(label="Importador o número", method="filtrar_q", max_length=80)
 
     class Meta:
         model = Expediente
         fields: list[str] = []
 
-    def __init__(self, *args: Any, puestos: list[Puesto], ahora: datetime, **kwargs: Any):
-        self.ahora = ahora
+    def __init__(self, *args: Any, puestos: list[Puesto], lector: Lector, ahora: datetime, **kwargs: Any):
+        self.ahora, self.lector = ahora, lector
         super().__init__(*args, **kwargs)
         # Only what some line has: an index probe for each row of a short catalogue.
         usados = Partida.objects.order_by()
         self.filters["producto"].queryset = Producto.objects.filter(Exists(usados.filter(producto=OuterRef("pk"))))
         self.filters["origen"].queryset = Pais.objects.filter(Exists(usados.filter(pais_origen=OuterRef("pk"))))
+        del_puesto = [(str(uno.pk), str(uno)) for uno in inspectores_de(puestos)]
+        self.filters["cargo"].extra["choices"] = [*DE_QUIEN.items(), *del_puesto]
         if len(puestos) > 1:
             self.filters["puesto"].queryset = Puesto.objects.filter(pk__in=[puesto.pk for puesto in puestos])
         else:
@@ -77,6 +87,14 @@ class FiltroDelTablero(filtros.FilterSet):
 
     def filtrar_origen(self, casos: QuerySet[Expediente], _campo: str, cual: Pais) -> QuerySet[Expediente]:
         return con_partida(casos, pais_origen=cual)
+
+    def filtrar_cargo(self, casos: QuerySet[Expediente], _campo: str, quien: str) -> QuerySet[Expediente]:
+        if quien == "mios":
+            return casos.filter(inspector__in=self.lector.a_su_cargo)
+        return casos.filter(inspector=None) if quien == "nadie" else casos.filter(inspector=int(quien))
+
+    def filtrar_acto(self, casos: QuerySet[Expediente], _campo: str, cual: str) -> QuerySet[Expediente]:
+        return en_cola(casos, cual, self.ahora)
 
     def filtrar_q(self, casos: QuerySet[Expediente], _campo: str, q: str) -> QuerySet[Expediente]:
         for palabra in plano(q).split():

@@ -1,7 +1,14 @@
 """What may be typed in on these pages: by attention, and by whoever exports a case."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+from expedientes.asignacion import con_casos, inspectores_de
+from expedientes.forms import Fecha
+from expedientes.models import Partida
+from senasa.models import Puesto, Usuario
 
 
 class FormularioDeCorreo(forms.Form):
@@ -32,3 +39,75 @@ class FiltroDeAvisos(forms.Form):
     @property
     def dias_elegidos(self) -> int:
         return self.cleaned_data.get("dias") or 30
+
+
+class FormularioDeVista(forms.Form):
+    nombre = forms.CharField(label=_("Nombre"), max_length=60, help_text=_("Con el mismo nombre se reemplaza."))
+    compartida_con = forms.ModelChoiceField(
+        Puesto.objects.none(), label=_("Compartirla con el puesto"), required=False, empty_label=_("Solo para mí")
+    )
+    inicial = forms.BooleanField(label=_("Abrirla al entrar"), required=False)
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        campo = self.fields["compartida_con"]
+        assert isinstance(campo, forms.ModelChoiceField)
+        campo.queryset = usuario.puestos.all()
+        if not campo.queryset.exists():
+            del self.fields["compartida_con"]
+
+
+class FormularioDictaminarVarios(forms.Form):
+    """The lines that an inspector marked, to decide them at once."""
+
+    partida = forms.ModelMultipleChoiceField(
+        Partida.objects.none(), error_messages={"required": _("No marcó ninguna partida.")}
+    )
+    fundamento = forms.CharField(
+        label=_("Fundamento"),
+        help_text=_("Sale impreso en el RIV de cada una."),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        initial=_("Los informes de ensayo son negativos: no se detectaron plagas cuarentenarias."),
+    )
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        campo = self.fields["partida"]
+        assert isinstance(campo, forms.ModelMultipleChoiceField)
+        campo.queryset = Partida.objects.visibles_para(usuario)
+
+
+class FormularioPasarCasos(forms.Form):
+    """All the open cases of an inspector, or those that nobody has, dealt out evenly among the chosen."""
+
+    de = forms.ModelChoiceField(
+        Usuario.objects.none(), label=_("Casos de"), required=False, empty_label=_("Nadie: los que están sin asignar")
+    )
+    a = forms.ModelMultipleChoiceField(
+        Usuario.objects.none(), label=_("A quién"), widget=forms.CheckboxSelectMultiple,
+        help_text=_("Si marca varios, se reparten por igual, lo más urgente primero."),
+    )  # fmt: skip
+    puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("Puesto"), empty_label=None)
+    texto = forms.CharField(label=_("Por qué"), required=False, max_length=2000)
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        puestos = usuario.puestos.all()
+        de_sus_puestos = inspectores_de(puestos)
+        for campo, cuales in (("de", con_casos(puestos)), ("a", de_sus_puestos), ("puesto", puestos)):
+            self.fields[campo].queryset = cuales  # type: ignore[attr-defined]
+
+
+class FormularioDeAusencia(forms.Form):
+    ausente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién se ausenta"))
+    cubre = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién lo cubre"))
+    desde = forms.DateField(label=_("Desde"), widget=Fecha)
+    hasta = forms.DateField(label=_("Hasta"), help_text=_("Ese día también."), widget=Fecha)
+    causa = forms.CharField(label=_("Causa"), max_length=200, help_text=_("Vacaciones, licencia, comisión…"))
+
+    def __init__(self, *args: Any, actor: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        inspectores = inspectores_de(actor.puestos.all())
+        self.fields["ausente"].queryset = inspectores  # type: ignore[attr-defined]
+        self.fields["cubre"].queryset = inspectores  # type: ignore[attr-defined]

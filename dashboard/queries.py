@@ -102,16 +102,24 @@ def abiertos(usuario: Usuario) -> QuerySet[Expediente]:
     return Expediente.objects.visibles_para(usuario).exclude(estado__in=TERMINADOS)
 
 
-def por_urgencia(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
+def orden_de_urgencia(camino: str = "") -> list[Any]:
     """The day (in Lima) on which the time runs out, those without one last; within a day what perishes first, then
-    what is retained longest. As the index `expediente_urgente` has it: the first page of a post is read, not sorted."""
-    return casos.order_by(
-        DiaEnLima("vence_en").asc(nulls_last=True),
-        "-perecible",
-        F("retenido_desde").asc(nulls_last=True),
-        F("vence_en").asc(nulls_last=True),
+    what is retained longest. As the index `expediente_urgente` has it: the first page of a post is read, not sorted.
+
+    `camino`: from what is sorted to its case.
+    """
+    return [
+        DiaEnLima(f"{camino}vence_en").asc(nulls_last=True),
+        f"-{camino}perecible",
+        F(f"{camino}retenido_desde").asc(nulls_last=True),
+        F(f"{camino}vence_en").asc(nulls_last=True),
+        *([f"{camino}pk"] if camino else []),
         "pk",
-    )
+    ]
+
+
+def por_urgencia(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
+    return casos.order_by(*orden_de_urgencia())
 
 
 def del_semaforo(luz: str, ahora: datetime) -> Q:
@@ -124,16 +132,36 @@ def del_semaforo(luz: str, ahora: datetime) -> Q:
     }[Semaforo(luz)]
 
 
-def recuento(casos: QuerySet[Expediente], ahora: datetime) -> dict[str, dict[str, int]]:
-    """Open cases by stage and semáforo, in one query: {estado: {"total": n, "vencido": n, …}}."""
+Cuenta = dict[str, dict[str, int]]
+
+
+def recuento_por_puesto(casos: QuerySet[Expediente], ahora: datetime) -> dict[int, Cuenta]:
+    """Open cases by post, stage and semáforo, in one query: {puesto: {estado: {"total": n, "vencido": n, …}}}."""
     claves = ["total", *Semaforo.values]
     luces = {luz.value: Count("pk", filter=del_semaforo(luz, ahora)) for luz in Semaforo}
-    filas = casos.order_by().values("estado").annotate(total=Count("pk"), **luces).values_list("estado", *claves)
-    por_etapa = {etapa: dict(zip(claves, numeros, strict=True)) for etapa, *numeros in filas}
-    return {etapa: por_etapa.get(etapa, dict.fromkeys(claves, 0)) for etapa in ETAPAS}
+    filas = casos.order_by().values("puesto", "estado").annotate(total=Count("pk"), **luces)
+    por_puesto: dict[int, Cuenta] = {}
+    for puesto, etapa, *numeros in filas.values_list("puesto", "estado", *claves):
+        cuenta = por_puesto.setdefault(puesto, {etapa: dict.fromkeys(claves, 0) for etapa in ETAPAS})
+        cuenta[etapa] = dict(zip(claves, numeros, strict=True))
+    return por_puesto
 
 
-def cuantos(cuenta: dict[str, dict[str, int]], *, etapa: str = "", semaforo: str = "") -> int:
+def sumar(cuentas: Iterable[Cuenta]) -> Cuenta:
+    total: Cuenta = {etapa: dict.fromkeys(["total", *Semaforo.values], 0) for etapa in ETAPAS}
+    for cuenta in cuentas:
+        for etapa, numeros in cuenta.items():
+            for clave, numero in numeros.items():
+                total[etapa][clave] += numero
+    return total
+
+
+def recuento(casos: QuerySet[Expediente], ahora: datetime) -> Cuenta:
+    """Open cases by stage and semáforo, in one query: {estado: {"total": n, "vencido": n, …}}."""
+    return sumar(recuento_por_puesto(casos, ahora).values())
+
+
+def cuantos(cuenta: Cuenta, *, etapa: str = "", semaforo: str = "") -> int:
     filas = [cuenta[etapa]] if etapa else cuenta.values()
     return sum(fila[semaforo or "total"] for fila in filas)
 
@@ -476,6 +504,18 @@ class Fila:
     acto: Acto | None
     notas: Sequence[str] = field(default_factory=list)
 
+    @property
+    def quien(self) -> str:
+        """Who has what is missing: the reader, the inspector who sees to the case, or whoever the stage says."""
+        caso = self.expediente
+        if self.suyo:
+            return "Usted"
+        return (
+            caso.inspector.firma_corta
+            if caso.inspector and self.falta.quien == caso.puesto.nombre
+            else self.falta.quien
+        )
+
 
 def fila(expediente: Expediente, lector: Lector, ahora: datetime) -> Fila:
     """A case as the board shows it: of several lines, the one that waits for the reader, else the slowest."""
@@ -488,21 +528,23 @@ def fila(expediente: Expediente, lector: Lector, ahora: datetime) -> Fila:
     falta = falta_en(foco)
     if urgente := acto_urgente(expediente, lector, ahora):
         suyo, falta = urgente, Falta(PENDIENTE_DEL_CASO[Accion(urgente.accion)], expediente.puesto.nombre)
+    de_otro = lector.es_de_otro(expediente)
     return Fila(
         expediente=expediente,
         semaforo=luz,
         urgencia=texto,
-        porque=" · ".join(_porque(expediente, partidas, ahora)),
+        porque=" · ".join(porque(expediente, partidas, ahora)),
         carga=carga(partidas, expediente),
         etapa=ETAPAS.get(expediente.estado, expediente.get_estado_display()),
         falta=falta,
-        suyo=suyo is not None,
+        suyo=suyo is not None and not de_otro,
         acto=suyo,
         notas=_notas(expediente, foco, partidas),
     )
 
 
-def _porque(expediente: Expediente, partidas: Sequence[Partida], ahora: datetime) -> list[str]:
+def porque(expediente: Expediente, partidas: Sequence[Partida], ahora: datetime) -> list[str]:
+    """Why the case is where it is in the order of the board, besides its time."""
     razones = []
     if any(partida.producto.perecible for partida in partidas):
         razones.append("perecible")

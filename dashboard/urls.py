@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import metricas, views, vistas_avisos, vistas_exportar, vistas_operacion
+from . import metricas, views, vistas_avisos, vistas_equipo, vistas_exportar, vistas_operacion, vistas_tablero
 
 
 class NumeroDeExpediente:
@@ -22,6 +22,18 @@ urlpatterns = [
     path("operacion/", vistas_operacion.ver, name="operacion"),
     path("", views.inicio, name="inicio"),
     path("tablero/", views.tablero, name="tablero"),
+    path("tablero/ahora/", views.tablero_ahora, name="tablero_ahora"),
+    path("tablero/casos.csv", vistas_tablero.tablero_exportar, {"formato": "csv"}, name="tablero_csv"),
+    path("tablero/casos.xlsx", vistas_tablero.tablero_exportar, {"formato": "xlsx"}, name="tablero_xlsx"),
+    path("tablero/dictaminar/", vistas_tablero.dictaminar_varios, name="dictaminar_varios"),
+    path("tablero/reunion/", vistas_tablero.reunion, name="reunion"),
+    path("tablero/vistas/", vistas_tablero.vista_guardar, name="vista_guardar"),
+    path("tablero/vistas/<int:pk>/borrar/", vistas_tablero.vista_borrar, name="vista_borrar"),
+    path("tablero/vistas/<int:pk>/preferir/", vistas_tablero.vista_preferir, name="vista_preferir"),
+    path("equipo/", vistas_equipo.equipo, name="equipo"),
+    path("equipo/pasar/", vistas_equipo.casos_pasar, name="casos_pasar"),
+    path("equipo/ausencia/", vistas_equipo.ausencia_nueva, name="ausencia_nueva"),
+    path("equipo/ausencia/<int:pk>/terminar/", vistas_equipo.ausencia_terminar, name="ausencia_terminar"),
     path("posentrada/", views.posentrada, name="posentrada"),
     path("buscar/", views.buscar, name="buscar"),
     path("atencion/", views.atencion, name="atencion"),

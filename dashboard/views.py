@@ -6,11 +6,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag, urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -18,17 +19,20 @@ from expedientes import services, tiempos
 from expedientes.actos import devolver
 from expedientes.lifecycle import Accion
 from expedientes.models import Expediente
+from expedientes.plazos import Semaforo
 from laboratorio import preguntas
 from senasa import escrito, reloj
-from senasa.models import ROLES_DE_PUESTO, Puesto, Rol
+from senasa.models import ROLES_DE_PUESTO, Rol
 from senasa.permisos import con_rol
 from senasa.transicion import DatoInvalido, RolImpide
 
-from . import avisos, busqueda, caso, contexto, queries
-from .filters import FiltroDelTablero
+from . import avisos, busqueda, caso, contexto, jornada, queries
+from .filters import DE_QUIEN
 from .forms import FormularioDeCorreo
+from .models import VistaGuardada
 from .queries import ATIENDEN, EXPORTAN, VEN_CASOS, Lector
 from .relato import relato
+from .tablero import Tablero, hora, lado_a_lado, nombre_de
 
 POR_PAGINA = 50
 
@@ -39,7 +43,10 @@ def inicio(request: HttpRequest) -> HttpResponse:
     """Each one to the queue of his or her role."""
     for rol, nombre in contexto.INICIO.items():
         if request.user.tiene(rol):
-            return redirect(nombre)
+            if nombre != "tablero":
+                return redirect(nombre)
+            suya = VistaGuardada.objects.filter(dueno=request.user, inicial=True).first()
+            return redirect(reverse(nombre, query=QueryDict(suya.consulta) if suya else None))
     raise PermissionDenied(_("Su usuario no tiene ningún rol: pídaselo al administrador."))
 
 
@@ -54,38 +61,60 @@ class PaginasContadas(Paginator):
 @con_rol(*VEN_CASOS)
 @require_safe
 def tablero(request: HttpRequest) -> HttpResponse:
-    """Open cases, the most urgent first; the strip of stages filters. Sorted, filtered and counted in SQL."""
-    ahora, lector = reloj.ahora(), Lector(request.user)
-    puestos = list(Puesto.objects.all()) if request.user.tiene(*queries.VEN_TODO) else list(lector.puestos.values())
-    elegidos = [puesto for puesto in puestos if puesto.codigo == request.GET.get("puesto", "")] or puestos
-    casos = queries.abiertos(request.user).filter(puesto__in=[puesto.pk for puesto in elegidos])
-    cuenta = queries.recuento(casos, ahora)
-    filtro = FiltroDelTablero(request.GET, queryset=casos, puestos=puestos, ahora=ahora)
-    # Ids first: what has to be sorted stays narrow, whatever a row then shows.
-    filas = queries.por_urgencia(filtro.qs).values_list("pk", flat=True)
-    elegido = filtro.form.cleaned_data  # what was not understood is left out
-    contado = {clave: elegido[clave] for clave in ("etapa", "semaforo") if elegido.get(clave)}
-    if any(valor for clave, valor in elegido.items() if clave not in ("etapa", "semaforo", "puesto")):
-        paginas = Paginator(filas, POR_PAGINA)
-    else:
-        paginas = PaginasContadas(filas, POR_PAGINA, total=queries.cuantos(cuenta, **contado))
-    pagina = paginas.get_page(request.GET.get("page"))
-    return render(
-        request,
-        "dashboard/tablero.html",
-        {
-            "titulo": " y ".join(puesto.nombre for puesto in elegidos) if len(elegidos) < 3 else "Todos los puestos",
-            "abiertos": queries.cuantos(cuenta),
-            "vencidos": queries.cuantos(cuenta, semaforo="vencido"),
-            "contadores": _contadores(request, cuenta, contado.get("etapa", "")),
-            "filtro": filtro,
-            "page_obj": pagina,
-            "filas": [queries.fila(expediente, lector, ahora) for expediente in queries.con_detalle_de(pagina)],
-            "url_vencidos": f"?{urlencode(_con_puesto(request, semaforo='vencido'))}",
-            "rivs_fallidos": queries.rivs_fallidos(request.user),
-            "ofrecidos": queries.ofrecidos(request.user),
-        },
-    )
+    """What to do now, and the open cases, the most urgent first. Sorted, filtered and counted in SQL."""
+    pedido = Tablero(request.user, request.GET)
+    contexto_del_tablero = _contexto(request, pedido) | {
+        "filtro": pedido.filtro,
+        "vistas": [*_vistas_de_todos(pedido), *VistaGuardada.objects.visibles_para(request.user)],
+        "sello": pedido.sello(request.GET.get("page", "")),
+        "jefe": request.user.tiene(Rol.JEFE_DE_PUESTO),
+    }
+    return render(request, "dashboard/tablero.html", contexto_del_tablero)
+
+
+@con_rol(*VEN_CASOS)
+@require_safe
+def tablero_ahora(request: HttpRequest) -> HttpResponse:
+    """What changes of the board while it is looked at; a 304 when nothing did."""
+    pedido = Tablero(request.user, request.GET)
+    sello = quote_etag(pedido.sello(request.GET.get("page", "")))
+    respuesta = get_conditional_response(request, etag=sello)
+    if respuesta is None:
+        respuesta = render(request, "dashboard/tablero_vivo.html", _contexto(request, pedido))
+        respuesta["ETag"] = sello
+    return respuesta
+
+
+def _contexto(request: HttpRequest, pedido: Tablero) -> dict[str, Any]:
+    """What both the page and its refresh show."""
+    pagina = PaginasContadas(pedido.ids, POR_PAGINA, total=pedido.cuantos).get_page(request.GET.get("page"))
+    colas = pedido.colas()
+    de_las_colas = [caso for cola in colas for caso, _linea in cola.ids]
+    de_la_pagina = list(pagina)
+    casos = {uno.pk: uno for uno in queries.con_detalle_de(dict.fromkeys([*de_la_pagina, *de_las_colas]))}
+    for cola in colas:
+        jornada.poner_renglones(cola, casos, pedido.lector, pedido.ahora)
+    filas = [queries.fila(casos[pk], pedido.lector, pedido.ahora) for pk in de_la_pagina if pk in casos]
+    return {
+        "titulo": nombre_de(pedido.elegidos),
+        "abiertos": queries.cuantos(pedido.cuenta),
+        "vencidos": queries.cuantos(pedido.cuenta, semaforo="vencido"),
+        "contadores": _contadores(request, pedido),
+        "luces": _luces(request, pedido),
+        "comparadas": lado_a_lado(pedido),
+        "etapas": queries.ETAPAS.values(),
+        "colas": colas,
+        "siguiente": next((fila for fila in filas if fila.suyo), None) if colas and pagina.number == 1 else None,
+        "page_obj": pagina,
+        "filas": filas,
+        "filtrado": bool(pedido.elegido),
+        "consulta": pedido.consulta,
+        "codigo": request.GET.get("puesto", "") if "puesto" in pedido.elegido else "",
+        "url_vencidos": f"?{urlencode(_con_puesto(request, semaforo='vencido'))}",
+        "rivs_fallidos": pedido.rivs_fallidos,
+        "ofrecidos": pedido.ofrecidos,
+        "hora": hora(pedido.ahora),
+    }
 
 
 def _con_puesto(request: HttpRequest, **consulta: str) -> dict[str, str]:
@@ -93,23 +122,54 @@ def _con_puesto(request: HttpRequest, **consulta: str) -> dict[str, str]:
     return {clave: valor for clave, valor in {"puesto": request.GET.get("puesto"), **consulta}.items() if valor}
 
 
-def _contadores(request: HttpRequest, cuenta: dict[str, dict[str, int]], elegida: str) -> list[dict[str, Any]]:
-    contadores = []
+def _contadores(request: HttpRequest, pedido: Tablero) -> list[dict[str, Any]]:
+    contadores, elegida, luz = [], pedido.elegido.get("etapa", ""), pedido.elegido.get("semaforo", "")
     for etapa, nombre in queries.ETAPAS.items():
-        tarde = cuenta[etapa]["vencido"]
-        pronto = cuenta[etapa]["por_vencer"]
+        tarde = pedido.cuenta[etapa]["vencido"]
+        pronto = pedido.cuenta[etapa]["por_vencer"]
         nota = f"{tarde} fuera de plazo" if tarde else f"{pronto} por vencer" if pronto else ""
+        consulta = _con_puesto(request, etapa="" if etapa == elegida else etapa, semaforo=luz)
         contadores.append(
             {
                 "texto": nombre,
-                "numero": cuenta[etapa]["total"],
+                "numero": pedido.cuenta[etapa]["total"],
                 "activo": etapa == elegida,
-                "url": f"?{urlencode(_con_puesto(request, etapa='' if etapa == elegida else etapa))}",
-                "nota": nota or ("en plazo" if cuenta[etapa]["total"] else "ninguno"),
+                "url": f"?{urlencode(consulta)}",
+                "nota": nota or ("en plazo" if pedido.cuenta[etapa]["total"] else "ninguno"),
                 "tono": "rojo" if tarde else "ambar" if pronto else "",
             }
         )
     return contadores
+
+
+LUCES = {
+    Semaforo.VENCIDO: "fuera de plazo",
+    Semaforo.POR_VENCER: "por vencer",
+    Semaforo.EN_PLAZO: "en plazo",
+    Semaforo.SIN_PLAZO: "sin plazo",
+}
+
+
+def _luces(request: HttpRequest, pedido: Tablero) -> list[dict[str, Any]]:
+    """The same cases by semáforo, of the chosen stage or of all."""
+    etapa, elegida = pedido.elegido.get("etapa", ""), pedido.elegido.get("semaforo", "")
+    return [
+        {
+            "clave": luz.value,
+            "texto": texto,
+            "numero": queries.cuantos(pedido.cuenta, etapa=etapa, semaforo=luz),
+            "activo": luz == elegida,
+            "url": f"?{urlencode(_con_puesto(request, etapa=etapa, semaforo='' if luz == elegida else luz))}",
+        }
+        for luz, texto in LUCES.items()
+    ]
+
+
+def _vistas_de_todos(pedido: Tablero) -> list[dict[str, str]]:
+    """The ways to look that nobody has to save."""
+    if not pedido.usuario.tiene(*ROLES_DE_PUESTO):
+        return []
+    return [{"nombre": nombre, "consulta": urlencode({"cargo": clave})} for clave, nombre in DE_QUIEN.items()]
 
 
 @con_rol(*VEN_CASOS)

@@ -26,6 +26,12 @@ def inspectores_de(puestos: Iterable[Puesto | int]) -> QuerySet[Usuario]:
     return suyos.distinct().order_by("first_name", "last_name", "username")
 
 
+def con_casos(puestos: Iterable[Puesto | int]) -> QuerySet[Usuario]:
+    """Who sees to some open case of `puestos`, also one who works there no more."""
+    de_quien = Expediente.objects.abiertos().filter(puesto__in=puestos, inspector__isnull=False)
+    return Usuario.objects.filter(pk__in=de_quien.values("inspector")).order_by("first_name", "last_name", "username")
+
+
 def a_cargo_de(usuario: Usuario) -> list[int]:
     """Whose cases are `usuario`'s today: his own and those of whom he covers."""
     return [usuario.pk, *Ausencia.objects.vigentes().filter(cubre=usuario).values_list("ausente", flat=True)]

@@ -7,7 +7,7 @@ All raise `ActoRechazado` (409 or 403) or `DatoInvalido` (back to the form) and 
 import hashlib
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from senasa.transicion import ActoRechazado, DatoInvalido, EstadoImpide
 from . import avisos, bitacora, documentos, entregas, lectura, numeros, tasks
 from .archivos import ArchivoNuevo
 from .firma import CertificadoInutil, cargar_certificado, firmar
-from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir_motivo
+from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, exigir, exigir_motivo
 from .models import (
     ABIERTOS,
     Adjunto,
@@ -333,6 +333,28 @@ def dictaminar(
         partida, Accion.DICTAMINAR, actor=actor, decision=decision, fundamento=fundamento,
         informes=informes_vigentes(partida), en_papel=informes_en_papel(partida), ocurrio_en=ocurrio_en,
     )  # fmt: skip
+
+
+@transaction.atomic
+def dictaminar_negativa(*, partida: Partida, actor: Usuario, fundamento: str, visto: Collection[str]) -> Dictamen:
+    """Ingreso for a line among many, over reports that are all negative and all of them in `visto`.
+
+    `visto`: the versions whose conclusion the inspector read (`huella_de_informes`). A report that came meanwhile,
+    or that is anything but negative, is decided on by itself: EstadoImpide.
+    """
+    _bloquear(partida)
+    partida.refresh_from_db()
+    exigir(partida, Accion.DICTAMINAR, actor, tabla=PARTIDA)
+    informes = informes_vigentes(partida)
+    if not informes or not set(huella_de_informes(informes)) <= set(visto):
+        raise EstadoImpide(_("Sus informes cambiaron desde que los vio."))
+    if informes_en_papel(partida) or any(uno.conclusion != Documento.Conclusion.NEGATIVO for uno in informes):
+        raise EstadoImpide(_("No todo es negativo: se dictamina por separado, viendo sus informes."))
+    return dictaminar(partida=partida, actor=actor, decision=Dictamen.Decision.INGRESO, fundamento=fundamento)
+
+
+def huella_de_informes(informes: Iterable[Documento]) -> list[str]:
+    return [f"{uno.numero}-V{uno.version}" for uno in informes]
 
 
 # What the coded motives that object to the cargo allow to decide; a motive that is not here allows anything.

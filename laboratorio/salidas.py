@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from senasa.transicion import ActoRechazado, DatoInvalido
 
@@ -31,9 +32,13 @@ def salida(analisis: Analisis, detalle: str, por_que: str = "") -> Salida:
 
 
 def salidas_de(
-    filas: Iterable[Analisis], hacer: Callable[[Any], Any], *, detalle: Callable[[Any], str]
+    filas: Iterable[Any],
+    hacer: Callable[[Any], Any],
+    *,
+    detalle: Callable[[Any], str],
+    en_fila: Callable[[Any, str, str], Salida] = salida,
 ) -> list[Salida]:
-    """Do an act on each, one after another; what became of every one."""
+    """Do an act on each, one after another; what became of every one, told by `en_fila`."""
     salidas = []
     for fila in filas:
         por_que = ""
@@ -43,16 +48,28 @@ def salidas_de(
             por_que = str(error.mensaje)
         except DatoInvalido as error:
             por_que = " ".join(error.messages)
-        salidas.append(salida(fila, detalle(fila), por_que))
+        salidas.append(en_fila(fila, detalle(fila), por_que))
     return salidas
 
 
-def contar(request: HttpRequest, salidas: Sequence[Salida], *, titulo: str, hecho: str, volver: str) -> HttpResponse:
-    """Back to the queue when all was done; else every outcome, those left out first. `hecho`: what was, in words."""
+def contar(
+    request: HttpRequest, salidas: Sequence[Salida], *, titulo: str, hecho: str, volver: str, que: str = ""
+) -> HttpResponse:
+    """Back to the queue when all was done; else every outcome, those left out first.
+
+    `hecho`: what was done, in words. `que`: what a row is of, a sample unless told.
+    """
     fuera = [una for una in salidas if una.por_que]
     if not fuera:
         messages.success(request, hecho)
         return redirect(volver)
     hechas = [una for una in salidas if not una.por_que]
-    contexto = {"titulo": titulo, "hechas": hechas, "fuera": fuera, "hecho": hecho, "volver": volver}
+    contexto = {
+        "titulo": titulo,
+        "hechas": hechas,
+        "fuera": fuera,
+        "hecho": hecho,
+        "volver": volver,
+        "que": que or _("Muestra"),
+    }
     return render(request, "laboratorio/salidas.html", contexto)

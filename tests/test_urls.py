@@ -14,7 +14,8 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from django.utils import timezone
 
-from expedientes import borradores
+from dashboard.services import guardar_vista
+from expedientes import asignacion, borradores
 from expedientes.archivos import del_certificado
 from expedientes.models import Evento, Expediente, Motivo
 from expedientes.services import guardar_adjunto
@@ -28,7 +29,7 @@ from notificaciones import enlaces
 from notificaciones.models import AvisoInterno, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj
-from tests.builders import crear_caso, crear_importador
+from tests.builders import crear_caso, crear_importador, otro_inspector
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,19 @@ MATRIZ = {
     "set_language": Fila(NADIE, PUBLICA),
     "inicio": Fila(PERSONAL),
     "tablero": Fila(VEN_CASOS),
+    "tablero_ahora": Fila(VEN_CASOS),
+    "tablero_csv": Fila(VEN_CASOS),
+    "tablero_xlsx": Fila(VEN_CASOS),
+    "dictaminar_varios": Fila({"inspector"}, {"inspector"}),
+    "reunion": Fila({"inspector", "jefe", "direccion", "admin"}),
+    "vista_guardar": Fila(VEN_CASOS, VEN_CASOS),
+    # Another's, which nobody else may touch; one's own: tests/dashboard/test_jornada.py.
+    "vista_borrar": Fila(NADIE, NADIE, "vista"),
+    "vista_preferir": Fila(NADIE, NADIE, "vista"),
+    "equipo": Fila({"jefe"}),
+    "casos_pasar": Fila({"jefe"}, {"jefe"}),
+    "ausencia_nueva": Fila({"jefe"}, {"jefe"}),
+    "ausencia_terminar": Fila({"jefe"}, {"jefe"}, "ausencia"),
     "buscar": Fila(PERSONAL),
     "expediente": Fila(VEN_CASOS, args="caso"),
     # Everybody's own notices; somebody else's are not there: tests/gestion/test_campana.py.
@@ -315,6 +329,11 @@ def mundo(certificado, tmp_path):
         titular=abierto.personas["director"], suplente=abierto.personas["verificador"], causa="Vacaciones.",
         desde=hoy + timedelta(days=30), hasta=hoy + timedelta(days=40), actor=abierto.personas["director"],
     )  # fmt: skip
+    colega = otro_inspector()
+    vista = guardar_vista(dueno=colega, nombre="Suya", consulta="cargo=mios")
+    ausencia = asignacion.anotar_ausencia(
+        ausente=colega, cubre=inspector, desde=hoy, hasta=hoy, causa="Médico.", actor=abierto.personas["jefe"]
+    )
     argumentos: dict[str, Any] = {
         "": [],
         "caso": [abierto.expediente.numero],
@@ -341,6 +360,8 @@ def mundo(certificado, tmp_path):
         "borrador_y_partida": [borrador.envio, 1],
         "caso_y_documento": [cerrado.expediente.numero, documento.cvd],
         "suplencia": [suplencia.pk],
+        "vista": [vista.pk],
+        "ausencia": [ausencia.pk],
         "regla": [1],
     }
     return argumentos

@@ -1,4 +1,4 @@
-// Keys: "/" goes to the search; in a table.navegable the arrows walk the rows (Enter is the link's own) and "x" marks one. The mouse needs none of it.
+// Keys: "/" goes to the search, "?" tells them all; in a table.navegable the arrows walk the rows (Enter is the link's own), "x" marks one and "a" opens its act. The mouse needs none of it.
 (() => {
   "use strict";
   const marca = (e) => e.target.matches("table.navegable input[type=checkbox]");
@@ -25,6 +25,11 @@
       if (campo) { e.preventDefault(); campo.focus(); campo.select(); }
     } else if (e.key === "x") {
       document.activeElement.closest("table.navegable tr")?.querySelector("input[type=checkbox]")?.click();
+    } else if (e.key === "a") {
+      document.activeElement.closest("table.navegable tr")?.querySelector(".acciones a.boton")?.click();
+    } else if (e.key === "?") {
+      const ayuda = document.getElementById("teclas");
+      if (ayuda && !ayuda.open) { e.preventDefault(); ayuda.showModal(); }
     } else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
       if (mover(e.key === "ArrowDown" ? 1 : -1)) e.preventDefault();
     }
