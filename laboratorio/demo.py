@@ -7,10 +7,12 @@ from random import Random
 from uuid import NAMESPACE_URL, uuid5
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 from stdnum import iso6346
 from stdnum.pe import ruc
 
+from expedientes import asignacion
 from expedientes import services as casos
 from expedientes.models import AgenteAduana, Dictamen, Expediente, Importador, Pais, Producto
 from senasa import reloj
@@ -200,6 +202,31 @@ def crear_reglas_y_suplencias() -> None:
                     titular=director, suplente=verificador, desde=desde, hasta=desde + timedelta(days=9), causa=causa,
                     actor=director,
                 )  # fmt: skip
+
+
+def crear_equipo() -> None:
+    """A second inspector at the port, what each of the two has on his table, and an absence to come; once."""
+    personas, puerto = crear_personas(), Puesto.objects.get(codigo="PCM")
+    colega, nuevo = Usuario.objects.get_or_create(
+        username="inspector2",
+        defaults={
+            "first_name": "Luis", "last_name": "Huamán", "email": "inspector2@senasa.example",
+            "roles": [Rol.INSPECTOR.value], "password": make_password(CLAVE),
+        },
+    )  # fmt: skip
+    if not nuevo:
+        return
+    colega.puestos.add(puerto)
+    for i, caso in enumerate(Expediente.objects.abiertos().filter(puesto=puerto, inspector=None).order_by("pk")):
+        if i % 3 == 0:
+            asignacion.tomar(expediente=caso, actor=personas["inspector"])
+        elif i % 3 == 1:
+            asignacion.asignar(expediente=caso, actor=personas["jefe"], inspector=colega)
+    desde = timezone.localdate(reloj.ahora()) + timedelta(days=10)
+    asignacion.anotar_ausencia(
+        ausente=colega, cubre=personas["inspector"], desde=desde, hasta=desde + timedelta(days=6), causa="Vacaciones.",
+        actor=personas["jefe"],
+    )  # fmt: skip
 
 
 def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:

@@ -36,7 +36,7 @@ from notificaciones import tasks as tareas_de_avisos
 from notificaciones.models import Notificacion
 from senasa import reloj
 from senasa.transicion import ActoRechazado, EstadoImpide
-from tests.builders import crear_caso, personas
+from tests.builders import crear_caso, otro_inspector, personas
 from tests.conftest import Buzon
 
 pytestmark = [pytest.mark.servicios, pytest.mark.django_db(transaction=True)]
@@ -245,6 +245,9 @@ ACTOS: list[tuple[str, str, Any, Callable, Callable | dict, dict[str, Any], Call
      lambda _caso: {"a_puesto": Puesto.objects.get(codigo="PCA").pk, "texto": "x"}, {}, None),
     ("expediente_aceptar_traslado", "registrado", "jefe", _caso, {}, {}, _ofrecido),
     ("expediente_rechazar_traslado", "registrado", "jefe", _caso, {"texto": "No."}, {}, _ofrecido),
+    ("expediente_tomar", "registrado", "inspector", _caso, {}, {}, None),
+    ("expediente_asignar", "registrado", "jefe", _caso,
+     lambda caso: {"inspector": caso.personas["inspector"].pk}, {}, None),
     ("expediente_cambiar_agente", "registrado", "mesa", _caso,
      {"agente_tipo": "ruc", "agente_numero": "20999900021", "agente_nombre": "Dos",
       "agente_correo": "dos@aduana.example"}, {}, None),
@@ -350,6 +353,29 @@ def _firmar_y_revertir(i: int, *, caso: Caso, ronda: int, espera: float) -> Any:
         return reversiones.revertir_analisis(muestra=analisis.muestra, **dicho)
     except EstadoImpide:
         return None
+
+
+def test_dos_inspectores_dictaminan_el_mismo_lote(certificado: Any) -> None:
+    """Two mark the same lines and confirm at the same moment, one of them with a double click: each line is decided
+    once, and every row that somebody else was faster on says so."""
+    colega = otro_inspector()
+    colega.set_password(CLAVE)
+    colega.save()
+    lineas = [crear_caso("resultado_emitido").expediente.partidas.get() for _n in range(3)]
+    url = reverse("dictaminar_varios")
+    navegadores = [_navegador(quien) for quien in ("inspector", "inspector", colega.username)]
+    datos = {
+        "partida": [linea.pk for linea in lineas], "fundamento": "Negativo.",
+        **{f"visto-{uno.pk}": "|".join(casos.huella_de_informes(casos.informes_vigentes(uno))) for uno in lineas},
+    }  # fmt: skip
+    respuestas = a_la_vez(3, lambda i: navegadores[i].post(url, datos))
+    assert [respuesta.status_code for respuesta in respuestas] == [200] * 3
+    salidas = [fila for respuesta in respuestas for fila in respuesta.context["filas"]]
+    assert [fila.hecho for fila in salidas].count(True) == len(lineas) == Dictamen.objects.count()
+    assert {fila.por_que.split(",")[0] for fila in salidas if not fila.hecho} <= {
+        "Ya la dictaminó usted", "Ya la dictaminó L. Colega", "Ya la dictaminó R. Inspectora",
+    }  # fmt: skip
+    assert list(fallas()) == []
 
 
 def test_revertir_contra_firmar(certificado: Any) -> None:

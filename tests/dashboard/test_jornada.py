@@ -335,9 +335,9 @@ def test_mirar_si_cambio_cuesta_un_304_y_ningun_cambio_se_pierde(client):
 def test_la_hoja_de_la_reunion_y_los_puestos_lado_a_lado(client):
     gente = personas()
     tarde = crear_expediente("en_inspeccion", hace=timedelta(days=40))
-    crear_expediente("en_laboratorio", puesto="PCA")
+    otros = [crear_expediente("en_laboratorio", puesto="PCA"), hoy := crear_expediente("registrado")]
+    Expediente.objects.filter(pk__in=[uno.pk for uno in otros]).update(vence_en=reloj.ahora() + timedelta(days=9))
     asignacion.tomar(expediente=tarde, actor=gente["inspector"])
-    hoy = crear_expediente("registrado")
     hoy.partidas.update(cita_en=reloj.ahora(), terminal="DP World")
     client.force_login(gente["jefe"])
     hoja = client.get(reverse("reunion"))
