@@ -31,7 +31,7 @@ from senasa.models import Puesto, Rol
 from . import palabras, queries
 from .queries import Lector
 
-TOPE = 4  # rows of a queue on the board: the rest is one click away
+TOPE = 3  # rows of a queue on the board: the rest is one click away
 MAXIMO = 50  # lines decided at once: what a person reads through before confirming
 # After this an answer that nobody acted on is old news; the case itself stays on the board.
 RESPONDIDA_HACE = timedelta(days=30)
