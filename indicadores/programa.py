@@ -4,7 +4,7 @@ Hours are `ocurrio_en`; days are calendar days, fractional; percentages go from 
 that cannot be computed is None, never zero. What is left out is counted with its reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -100,7 +100,7 @@ WITH c AS (
     SELECT extract(epoch FROM t7 - t1) AS ciclo, extract(epoch FROM t6 - t5) AS decision, t1, t5, t6,
         dias_detenido, repeticiones, cancelaciones, actos, tardios
     FROM expedientes_hitos
-    WHERE t7 >= %(desde)s AND t7 < %(hasta)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
+    WHERE t7 >= p.desde AND t7 < p.hasta AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
 )
 SELECT count(t1) AS n,
     avg(ciclo) AS ciclo_media,
@@ -127,40 +127,40 @@ SELECT count(*) FILTER (WHERE vencido) AS n,
     count(*) FILTER (WHERE NOT vencido) AS plazo_no_vencido
 FROM (
     SELECT t1, t2, t1 + %(envio)s < %(ahora)s AS vencido FROM expedientes_hitos
-    WHERE t1 >= %(desde)s AND t1 < %(hasta)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
+    WHERE t1 >= p.desde AND t1 < p.hasta AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
 ) m
 """
 # Open at the moment `al`, as it was then: one that was closed and opened again counts by what it was.
 ABIERTOS_AL = """
-t0 <= %(al)s AND (fin IS NULL OR fin > %(al)s)
+t0 <= p.al AND (fin IS NULL OR fin > p.al)
     AND (reaperturas = 0 OR NOT EXISTS (
         SELECT FROM jsonb_array_elements(cierres) c
-        WHERE (c ->> 0)::timestamptz <= %(al)s AND (c ->> 1)::timestamptz > %(al)s
+        WHERE (c ->> 0)::timestamptz <= p.al AND (c ->> 1)::timestamptz > p.al
     ))
 """
 REZAGO = (
     """
-SELECT count(*) FILTER (WHERE t1 < %(al)s - %(rezago)s) AS muestreados,
-    count(*) FILTER (WHERE (t1 IS NULL OR t1 > %(al)s) AND t0 < %(al)s - %(rezago)s) AS sin_muestra
+SELECT count(*) FILTER (WHERE t1 < p.al - %(rezago)s) AS muestreados,
+    count(*) FILTER (WHERE (t1 IS NULL OR t1 > p.al) AND t0 < p.al - %(rezago)s) AS sin_muestra
 FROM expedientes_hitos
-WHERE t0 < %(al)s - %(rezago)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s) AND """
+WHERE t0 < p.al - %(rezago)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s) AND """
     + ABIERTOS_AL
 )
 ANULADOS = """
 SELECT count(*) AS anulados FROM expedientes_hitos h JOIN expedientes_expediente e ON e.id = h.expediente_id
-WHERE h.fin >= %(desde)s AND h.fin < %(hasta)s AND h.t1 IS NOT NULL AND e.estado IN ('anulado')
+WHERE h.fin >= p.desde AND h.fin < p.hasta AND h.t1 IS NOT NULL AND e.estado IN ('anulado')
     AND (%(puesto)s::bigint IS NULL OR h.puesto_id = %(puesto)s)
 """
 # An act that takes several results with it is one reversion: its parts name it.
 REVERSIONES = """
 SELECT count(*) AS reversiones, count(*) FILTER (WHERE autoaprobada) AS autoaprobadas
 FROM laboratorio_reversion r JOIN expedientes_expediente e ON e.id = r.expediente_id
-WHERE r.ocurrio_en >= %(desde)s AND r.ocurrio_en < %(hasta)s AND r.parte_de_id IS NULL
+WHERE r.ocurrio_en >= p.desde AND r.ocurrio_en < p.hasta AND r.parte_de_id IS NULL
     AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
 """
 MUESTRAS = """
 SELECT count(*) AS muestras FROM laboratorio_muestra m JOIN expedientes_expediente e ON e.id = m.expediente_id
-WHERE m.recibida_en >= %(desde)s AND m.recibida_en < %(hasta)s
+WHERE m.recibida_en >= p.desde AND m.recibida_en < p.hasta
     AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
 """
 # Negative reports by their first version: a correction is the same report. T5 − T4 of each.
@@ -173,13 +173,20 @@ WITH d AS (
     )) AS espera
     FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
     WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
-        AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s
+        AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta
         AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
 )
 SELECT count(*) AS negativos, count(*) FILTER (WHERE firma = 'automatica') AS autofirmados,
     count(espera) AS con_espera, avg(espera) AS espera_media,
     percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY espera) AS espera_cuantiles
 FROM d
+"""
+
+
+# Each of them for all the periods at once: an aggregate is one row, also of nothing.
+DE_CADA_PERIODO = """
+SELECT x.* FROM unnest(%(desdes)s::timestamptz[], %(hastas)s::timestamptz[], %(als)s::timestamptz[])
+    WITH ORDINALITY AS p(desde, hasta, al, i) CROSS JOIN LATERAL (
 """
 
 
@@ -194,23 +201,58 @@ def calcular(desde: date, hasta: date, puesto: Puesto | None = None) -> Programa
     reports first issued in the period. (6 is `informados.informados`; 9 needs complaints, which nobody records yet.)
     Raises ValueError when `hasta` comes before `desde`.
     """
-    if hasta < desde:
+    return varios([(desde, hasta)], puesto)[0]
+
+
+def por_mes(desde: date, hasta: date, puesto: Puesto | None = None) -> list[Programa]:
+    """The indicators of each month from that of `desde` to that of `hasta`."""
+    return varios([(mes, fin_de_mes(mes)) for mes in meses(desde, hasta)], puesto)
+
+
+def meses(desde: date, hasta: date) -> list[date]:
+    """The first day of each month from that of `desde` to that of `hasta`."""
+    dias, mes = [], desde.replace(day=1)
+    while mes <= hasta:
+        dias.append(mes)
+        mes = fin_de_mes(mes) + timedelta(days=1)
+    return dias
+
+
+def fin_de_mes(dia: date) -> date:
+    return (dia.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def varios(periodos: Sequence[tuple[date, date]], puesto: Puesto | None = None) -> list[Programa]:
+    """`calcular` for several periods, in a number of queries that does not grow with them."""
+    if any(hasta < desde for desde, hasta in periodos):
         raise ValueError("el período termina antes de empezar")
-    inicio, fin = limites(desde, hasta)
     ahora = reloj.ahora()
-    al = min(fin, ahora)
+    bordes = [limites(desde, hasta) for desde, hasta in periodos]
+    als = [min(fin, ahora) for _inicio, fin in bordes]
     datos = {
-        "desde": inicio,
-        "hasta": fin,
+        "desdes": [inicio for inicio, _fin in bordes],
+        "hastas": [fin for _inicio, fin in bordes],
+        "als": als,
         "puesto": puesto.pk if puesto else None,
         "ahora": ahora,
-        "al": al,
         "ciclo": DIAS_DEL_CICLO * 86400,
         "envio": timedelta(days=DIAS_DE_ENVIO),
         "rezago": timedelta(days=DIAS_DEL_REZAGO),
     }
-    f = _fila(COHORTE, datos) | _fila(ENVIO, datos, prefijo="envio_") | _fila(REZAGO, datos, prefijo="rezago_")
-    f |= _fila(ANULADOS, datos) | _fila(REVERSIONES, datos) | _fila(MUESTRAS, datos) | _fila(INFORMES, datos)
+    partes = [
+        _filas(sql, datos, prefijo)
+        for sql, prefijo in (
+            (COHORTE, ""), (ENVIO, "envio_"), (REZAGO, "rezago_"), (ANULADOS, ""), (REVERSIONES, ""), (MUESTRAS, ""),
+            (INFORMES, ""),
+        )
+    ]  # fmt: skip
+    return [
+        _programa(desde, hasta, puesto, al, {clave: valor for parte in suyas for clave, valor in parte.items()})
+        for (desde, hasta), al, *suyas in zip(periodos, als, *partes, strict=True)
+    ]
+
+
+def _programa(desde: date, hasta: date, puesto: Puesto | None, al: datetime, f: dict[str, Any]) -> Programa:
     return Programa(
         desde=desde,
         hasta=hasta,
@@ -236,11 +278,11 @@ def calcular(desde: date, hasta: date, puesto: Puesto | None = None) -> Programa
     )
 
 
-def _fila(sql: str, datos: Mapping[str, Any], *, prefijo: str = "") -> dict[str, Any]:
+def _filas(sql: str, datos: Mapping[str, Any], prefijo: str) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, datos)
-        nombres = [columna.name for columna in cursor.description]
-        return {f"{prefijo}{nombre}": valor for nombre, valor in zip(nombres, cursor.fetchone(), strict=True)}
+        cursor.execute(f"{DE_CADA_PERIODO}{sql}) x ORDER BY p.i", datos)
+        nombres = [prefijo + columna.name for columna in cursor.description]
+        return [dict(zip(nombres, fila, strict=True)) for fila in cursor.fetchall()]
 
 
 def _medida(n: int, segundos: Any, cuantiles: list[float] | None) -> Medida:

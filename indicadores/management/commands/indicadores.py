@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from indicadores.informados import Informados, informados
 from indicadores.programa import Programa, calcular
 from senasa.models import Puesto
 
@@ -18,7 +19,7 @@ def dia(texto: str) -> date:
         raise ArgumentTypeError(f"«{texto}» no es un día: escríbalo AAAA-MM-DD.") from None
 
 
-def cifras(p: Programa) -> dict[str, Any]:
+def cifras(p: Programa, informados: Informados) -> dict[str, Any]:
     """The figures under the names that other programs read; None where one cannot be computed."""
     return {
         "n": p.ciclo.n,
@@ -27,7 +28,7 @@ def cifras(p: Programa) -> dict[str, Any]:
         "media_informe_dictamen_dias": p.informe_a_dictamen.media,
         "pct_envio_hasta_8_dias": p.envio.pct,
         "abiertos_mas_60_dias": p.rezago,
-        "pct_informados": None,
+        "pct_informados": informados.pct,
         "reversiones": p.reversiones,
         "reversiones_por_100_muestras": p.por_100,
         "pct_autoaprobadas": p.pct_autoaprobadas,
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         if puesto and cual is None:
             hay = ", ".join(Puesto.objects.values_list("codigo", flat=True))
             raise CommandError(f"No hay un puesto «{puesto}». Hay: {hay}.")
-        numeros = cifras(calcular(desde, hasta, cual))
+        numeros = cifras(calcular(desde, hasta, cual), informados(desde, hasta, cual))
         if formato == "json":
             self.stdout.write(json.dumps(numeros, ensure_ascii=False, indent=2))
             return
