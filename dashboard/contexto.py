@@ -49,6 +49,7 @@ ENTRADAS = (
     ("Laboratorio", "laboratorio", {Rol.RECEPCION, Rol.DIRECTOR}, ""),
     ("Reversiones", "reversiones", set(ROLES_DE_LABORATORIO), ""),
     ("Preguntas", "preguntas", ROLES_DE_PUESTO | ROLES_DE_LABORATORIO, "por_contestar"),
+    ("Programa", "programa", {Rol.DIRECCION, Rol.DIRECTOR, Rol.JEFE_DE_PUESTO}, ""),
     ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )

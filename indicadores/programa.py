@@ -87,10 +87,14 @@ class Programa:
         return 100 * self.autoaprobadas / self.reversiones if self.reversiones else None
 
 
+def dias(n: int) -> timedelta:
+    return timedelta(days=n)
+
+
 def limites(desde: date, hasta: date) -> tuple[datetime, datetime]:
     """The period's first instant in Lima, and the first after it; both days are in."""
-    dias = (desde, hasta + timedelta(days=1))
-    inicio, fin = (timezone.make_aware(datetime.combine(dia, time.min)) for dia in dias)
+    bordes = (desde, hasta + timedelta(days=1))
+    inicio, fin = (timezone.make_aware(datetime.combine(dia, time.min)) for dia in bordes)
     return inicio, fin
 
 
@@ -211,11 +215,11 @@ def por_mes(desde: date, hasta: date, puesto: Puesto | None = None) -> list[Prog
 
 def meses(desde: date, hasta: date) -> list[date]:
     """The first day of each month from that of `desde` to that of `hasta`."""
-    dias, mes = [], desde.replace(day=1)
+    todos, mes = [], desde.replace(day=1)
     while mes <= hasta:
-        dias.append(mes)
+        todos.append(mes)
         mes = fin_de_mes(mes) + timedelta(days=1)
-    return dias
+    return todos
 
 
 def fin_de_mes(dia: date) -> date:
@@ -236,8 +240,8 @@ def varios(periodos: Sequence[tuple[date, date]], puesto: Puesto | None = None) 
         "puesto": puesto.pk if puesto else None,
         "ahora": ahora,
         "ciclo": DIAS_DEL_CICLO * 86400,
-        "envio": timedelta(days=DIAS_DE_ENVIO),
-        "rezago": timedelta(days=DIAS_DEL_REZAGO),
+        "envio": dias(DIAS_DE_ENVIO),
+        "rezago": dias(DIAS_DEL_REZAGO),
     }
     partes = [
         _filas(sql, datos, prefijo)

@@ -1,5 +1,10 @@
 """Statistics of the programme and of the reversions: boards, baseline, monthly report."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from . import views
+
+urlpatterns = [
+    path("programa/", views.programa, name="programa"),
+    path("programa/casos/<slug:cual>/", views.programa_casos, name="programa_casos"),
+]

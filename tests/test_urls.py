@@ -76,6 +76,8 @@ MATRIZ = {
     "casos_pasar": Fila({"jefe"}, {"jefe"}),
     "ausencia_nueva": Fila({"jefe"}, {"jefe"}),
     "ausencia_terminar": Fila({"jefe"}, {"jefe"}, "ausencia"),
+    "programa": Fila({"direccion", "director", "jefe", "admin"}),
+    "programa_casos": Fila({"direccion", "director", "jefe", "admin"}, args="lista", consulta="periodo"),
     "buscar": Fila(PERSONAL),
     "expediente": Fila(VEN_CASOS, args="caso"),
     # Everybody's own notices; somebody else's are not there: tests/gestion/test_campana.py.
@@ -363,6 +365,8 @@ def mundo(certificado, tmp_path):
         "vista": [vista.pk],
         "ausencia": [ausencia.pk],
         "regla": [1],
+        "lista": ["ciclo"],
+        "periodo": {"desde": "2026-01-01", "hasta": "2026-12-31"},
     }
     return argumentos
 

@@ -1,0 +1,157 @@
+"""How the programme's figures are said: a card a number, with its n and what was left out, and charts over months."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.http import urlencode
+
+from senasa.models import Puesto
+
+from .graficos import Grafico, Punto, Serie, lineas, numero
+from .informados import Informados
+from .programa import DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, EXCLUIDOS, Medida, Parte, Programa
+
+Enlace = Callable[[str, date, date], str]
+
+
+@dataclass(frozen=True)
+class Cifra:
+    """A number as a card shows it. `texto` is empty when it cannot be computed, and `porque` then says why."""
+
+    nombre: str
+    texto: str
+    url: str = ""
+    notas: Sequence[str] = ()
+    porque: str = ""
+    excluidos: Sequence[tuple[str, str]] = field(default_factory=list)
+
+
+def enlazar(puesto: Puesto | None) -> Enlace:
+    """The address of the list behind a number."""
+
+    def _enlace(cual: str, desde: date, hasta: date) -> str:
+        consulta = {"desde": desde.isoformat(), "hasta": hasta.isoformat(), "puesto": puesto.codigo if puesto else ""}
+        return f"{reverse('programa_casos', args=[cual])}?{urlencode(consulta)}"
+
+    return _enlace
+
+
+def _dias(valor: float | None) -> str:
+    return "" if valor is None else f"{numero(valor)} días"
+
+
+def _pct(parte: float | None) -> str:
+    return "" if parte is None else f"{numero(parte)} %"
+
+
+def _medidas(medida: Medida) -> list[str]:
+    if not medida.n:
+        return []
+    return [f"mediana {numero(medida.mediana)} · 9 de cada 10 en {numero(medida.p90)} días o menos · n = {medida.n}"]
+
+
+def _de(parte: Parte) -> list[str]:
+    return [f"{parte.cuantos} de {parte.n}"] if parte.n else []
+
+
+def cifras(p: Programa, inf: Informados) -> list[Cifra]:
+    """The nine indicators of one period, in the order of domain.md."""
+    enlace = enlazar(p.puesto)
+
+    def ver(cual: str) -> str:
+        return enlace(cual, p.desde, p.hasta)
+
+    def fuera(*razones: str) -> list[tuple[str, str]]:
+        return [(f"{p.excluidos[r]} {EXCLUIDOS[r]}", ver(r)) for r in razones if p.excluidos[r]]
+
+    return [
+        Cifra("1 · De la primera muestra al cierre", _dias(p.ciclo.media), ver("ciclo"), _medidas(p.ciclo),
+              "ningún caso con muestra se cerró en el período", fuera("sin_muestra")),
+        Cifra(f"2 · Cerrados en menos de {DIAS_DEL_CICLO} días", _pct(p.a_tiempo.pct), ver("a_tiempo"), _de(p.a_tiempo),
+              "ningún caso con muestra se cerró en el período"),
+        Cifra("3 · Del informe al dictamen", _dias(p.informe_a_dictamen.media), ver("decision"),
+              _medidas(p.informe_a_dictamen), "ningún caso cerrado se decidió sobre un informe",
+              fuera("sin_informe", "decision_antes_del_informe")),
+        Cifra(f"4 · Enviados en {DIAS_DE_ENVIO} días o menos", _pct(p.envio.pct), ver("envio"), _de(p.envio),
+              "nada se muestreó en el período, o aún está en plazo", fuera("plazo_no_vencido")),
+        Cifra(f"5 · Abiertos hace más de {DIAS_DEL_REZAGO} días", str(p.rezago), ver("rezago"),
+              [f"y {p.rezago_sin_muestra} sin ninguna muestra", f"al {date_format(p.al, 'j M Y, H:i').lower()}"]),
+        Cifra("6 · Solicitantes informados", _pct(inf.pct), "",
+              [f"{inf.solicitantes_informados} de {inf.solicitantes} solicitantes · "
+               f"{inf.informes_informados} de {inf.informes} informes"] if inf.solicitantes else [],
+              "ningún informe se emitió en el período"),
+        Cifra("7 · Reversiones por 100 muestras", "" if p.por_100 is None else numero(p.por_100), "",
+              [f"{p.reversiones} sobre {p.muestras} muestras recibidas",
+               *([f"{_pct(p.pct_autoaprobadas)} autoaprobadas"] if p.reversiones else [])],
+              "ninguna muestra se recibió en el período"),
+        Cifra("8 · Negativos firmados por la máquina", _pct(p.autofirmados.pct), "",
+              [*_de(p.autofirmados),
+               *([f"del último ensayo al informe: mediana {numero((p.ensayo_a_informe.mediana or 0) * 24)} h"]
+                 if p.ensayo_a_informe.n else [])],
+              "ningún informe negativo se emitió en el período"),
+        Cifra("9 · Reclamos", "", porque="este sistema todavía no registra reclamos"),
+    ]  # fmt: skip
+
+
+def al_lado(p: Programa) -> list[tuple[str, str, str]]:
+    """What is printed beside the nine: (name, number, address or "")."""
+    ver = enlazar(p.puesto)("anulados", p.desde, p.hasta)
+    return [
+        ("Anulados después de tomar muestra", str(p.anulados), ver),
+        ("Días con el reloj detenido, de los cerrados", numero(p.dias_detenidos), ""),
+        ("Ensayos repetidos", str(p.repeticiones), ""),
+        ("Análisis cancelados", str(p.cancelaciones), ""),
+        ("Actos anotados más de 24 h después", _pct(p.tardios.pct) or "sin datos", ""),
+    ]
+
+
+def mes(dia: date) -> str:
+    return date_format(dia, "M y").lower()
+
+
+def graficos(todos: Sequence[Programa]) -> list[Grafico]:
+    """Four charts over the months; each title says what happened between the first and the last that have a value."""
+
+    def puntos(leer: Callable[[Programa], float | None], cual: str, n: Callable[[Programa], int]) -> list[Punto]:
+        return [Punto(mes(p.desde), leer(p), enlazar(p.puesto)(cual, p.desde, p.hasta), f"n = {n(p)}") for p in todos]
+
+    ciclo = puntos(lambda p: p.ciclo.media, "ciclo", lambda p: p.ciclo.n)
+    tiempo = puntos(lambda p: p.a_tiempo.pct, "a_tiempo", lambda p: p.a_tiempo.n)
+    decision = puntos(lambda p: p.informe_a_dictamen.media, "decision", lambda p: p.informe_a_dictamen.n)
+    envio = puntos(lambda p: p.envio.pct, "envio", lambda p: p.envio.n)
+    rezago = puntos(lambda p: float(p.rezago), "rezago", lambda p: p.rezago)
+    mediana = puntos(lambda p: p.ciclo.mediana, "ciclo", lambda p: p.ciclo.n)
+    return [
+        lineas(
+            _hallazgo("El ciclo medio", ciclo, "días"), "días",
+            [Serie("Media", ciclo), Serie("Mediana", mediana, "azul")],
+        ),
+        lineas(
+            _hallazgo("A tiempo", tiempo, "%"), "%",
+            [Serie(f"Cerrados en menos de {DIAS_DEL_CICLO} días", tiempo),
+             Serie(f"Enviados en {DIAS_DE_ENVIO} días o menos", envio, "azul")],
+        ),
+        lineas(_hallazgo("Del informe al dictamen", decision, "días"), "días", [Serie("Media", decision)]),
+        lineas(
+            _hallazgo(f"El rezago de más de {DIAS_DEL_REZAGO} días", rezago, "casos", 0), "casos",
+            [Serie("Abiertos a fin de mes", rezago)], decimales=0,
+        ),
+    ]  # fmt: skip
+
+
+def _hallazgo(que: str, puntos: Sequence[Punto], unidad: str, decimales: int = 1) -> str:
+    dichos = [punto for punto in puntos if punto.valor is not None]
+    if not dichos:
+        return f"{que}: sin datos en el período"
+    ultimo = f"{numero(dichos[-1].valor, decimales)} {unidad}"
+    if len(dichos) == 1:
+        return f"{que}: {ultimo} en {dichos[-1].etiqueta}"
+    primero = f"{numero(dichos[0].valor, decimales)} {unidad}"
+    antes, despues = dichos[0].valor or 0, dichos[-1].valor or 0
+    verbo = "subió" if despues > antes else "bajó" if despues < antes else "sigue"
+    if verbo == "sigue":
+        return f"{que} sigue en {ultimo}, como en {dichos[0].etiqueta}"
+    return f"{que} {verbo} de {primero} en {dichos[0].etiqueta} a {ultimo} en {dichos[-1].etiqueta}"

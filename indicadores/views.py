@@ -1,0 +1,94 @@
+"""The programme's page and the cases behind each of its numbers: read and shown, nothing written."""
+
+from datetime import date
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from expedientes.querysets import VEN_TODO
+from senasa import reloj
+from senasa.models import Puesto, Rol, Usuario
+from senasa.permisos import con_rol
+from senasa.tablas import csv_de
+
+from . import programa as figuras
+from . import tarjetas
+from .forms import FormularioDePeriodo
+from .informados import informados
+from .querysets import LISTAS, de_la_lista
+
+VEN_PROGRAMA = (Rol.DIRECCION, Rol.DIRECTOR, Rol.JEFE_DE_PUESTO, Rol.ADMINISTRADOR)
+POR_PAGINA = 50
+COLUMNAS = ("Expediente", "Puesto", "Importador", "Producto", "Origen", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7")
+
+
+def _puestos(usuario: Usuario) -> tuple[list[Puesto], bool]:
+    """The posts whose figures the user reads, and whether one of them must be chosen: a jefe reads those of his own."""
+    todos = list(Puesto.objects.all())
+    suyos = todos if usuario.tiene(*VEN_TODO) else list(usuario.puestos.all())
+    return suyos, len(suyos) < len(todos)
+
+
+def _periodo(request: HttpRequest) -> FormularioDePeriodo:
+    puestos, obligado = _puestos(request.user)  # type: ignore[arg-type]
+    if not puestos:
+        raise Http404
+    hoy = timezone.localdate(reloj.ahora())
+    return FormularioDePeriodo(request.GET.dict(), hoy=hoy, puestos=puestos, obligado=obligado)
+
+
+@con_rol(*VEN_PROGRAMA)
+@require_safe
+def programa(request: HttpRequest) -> HttpResponse:
+    """The nine indicators by month and post."""
+    form = _periodo(request)
+    todos = figuras.por_mes(form.primer_dia, form.ultimo_dia, form.cual)
+    ultimo = todos[-1]
+    contexto = {
+        "form": form,
+        "puesto": form.cual,
+        "ultimo": ultimo,
+        "en_curso": ultimo.hasta >= timezone.localdate(reloj.ahora()),
+        "cifras": tarjetas.cifras(ultimo, informados(ultimo.desde, ultimo.hasta, form.cual)),
+        "al_lado": tarjetas.al_lado(ultimo),
+        "graficos": tarjetas.graficos(todos),
+    }
+    return render(request, "indicadores/programa.html", contexto)
+
+
+@con_rol(*VEN_PROGRAMA)
+@require_safe
+def programa_casos(request: HttpRequest, cual: str) -> HttpResponse:
+    """The cases behind a number, the slowest first, or all of them as CSV."""
+    puestos, obligado = _puestos(request.user)  # type: ignore[arg-type]
+    codigo = request.GET.get("puesto", "")
+    puesto = next((uno for uno in puestos if uno.codigo == codigo), puestos[0] if obligado and puestos else None)
+    desde, hasta = _dia(request.GET.get("desde", "")), _dia(request.GET.get("hasta", ""))
+    if cual not in LISTAS or hasta < desde or (codigo and puesto is None):
+        raise Http404
+    filas = de_la_lista(cual, request.user, desde, hasta, puesto)  # type: ignore[arg-type]
+    if request.GET.get("formato") == "csv":
+        return csv_de(f"{cual}-{desde}-{hasta}", COLUMNAS, map(_fila, filas.iterator(chunk_size=2000)))
+    pagina = Paginator(filas, POR_PAGINA).get_page(request.GET.get("page"))
+    contexto = {"nombre": LISTAS[cual], "desde": desde, "hasta": hasta, "puesto": puesto, "page_obj": pagina}
+    return render(request, "indicadores/programa_casos.html", contexto)
+
+
+def _dia(texto: str) -> date:
+    try:
+        dia = date.fromisoformat(texto)
+    except ValueError:
+        dia = date.min
+    if not 2000 <= dia.year < 2100:
+        raise Http404(_("Ese período no existe."))
+    return dia
+
+
+def _fila(hitos):  # type: ignore[no-untyped-def]
+    caso = hitos.expediente
+    horas = [getattr(hitos, f"t{i}") for i in range(8)]
+    return [caso.numero, hitos.puesto.codigo, caso.importador.nombre, str(hitos.producto), str(hitos.origen), *horas]
