@@ -1,29 +1,45 @@
-"""`python -m bench [informe]`: what we cost over the libraries that we stand on, as ratios measured in one run."""
+"""`python -m bench [informe] [escala]`: what we cost over what we stand on, as ratios measured in one run."""
 
 import argparse
 import os
+import sys
 
 import django
 from django.test.utils import setup_databases, teardown_databases
 
-PARTES = ("informe",)
+PARTES = ("informe", "escala")
 
 
-def main() -> None:
-    partes = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    partes = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     partes.add_argument("partes", nargs="*", choices=[*PARTES, []], help="todas, si no se dice")
-    partes.add_argument("--vueltas", type=int, default=20, help="veces que se mide cada cosa")
+    partes.add_argument("--vueltas", type=int, default=20, help="turnos en que se mide cada cosa")
+    partes.add_argument("--casos", type=int, default=1_000_000, help="expedientes de la base grande")
+    partes.add_argument("--moldes", type=int, help="moldes por cada destino, a lo sumo (menos: para las pruebas)")
+    partes.add_argument("--como-esten", action="store_true", help="no rehace las bases guardadas: solo las migra")
+    partes.add_argument("--escribir", action="store_true", help="pone los resultados en bench/README.md")
     opciones = partes.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     django.setup()
-    from bench import informe
+    from bench import escala, informe, tabla
 
-    bases = setup_databases(verbosity=0, interactive=False)
-    try:
-        print(informe.tabla(informe.medir(vueltas=opciones.vueltas)))
-    finally:
-        teardown_databases(bases, verbosity=0)
+    filas, elegidas = [], opciones.partes or PARTES
+    if "informe" in elegidas:
+        bases = setup_databases(verbosity=0, interactive=False)
+        try:
+            filas += informe.filas(informe.medir(vueltas=opciones.vueltas))
+        finally:
+            teardown_databases(bases, verbosity=0)
+    if "escala" in elegidas:
+        filas += escala.medir(
+            casos=opciones.casos, vueltas=opciones.vueltas, por_destino=opciones.moldes, como_esten=opciones.como_esten
+        )
+    texto = f"{tabla.tabla(filas)}\n\n{tabla.maquina()}"
+    print(texto)
+    if opciones.escribir:
+        tabla.escribir(texto)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

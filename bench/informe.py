@@ -28,6 +28,8 @@ from laboratorio.recorrido import verificar
 from senasa.celery import no_volver_a_mirar_lo_cargado
 from tests.builders import crear_caso
 
+from .tabla import Fila
+
 TAMANOS = (1, 3, 60)
 BARRA = 1.15
 
@@ -125,18 +127,13 @@ def _por_firmar(cuantos: int) -> Informe:
     return informe
 
 
-def tabla(medidas: list[Medida]) -> str:
-    filas = [
-        f"| {uno.resultados} | {uno.hojas} | {uno.desnudas * 1000:.0f} ms | {uno.nuestro * 1000:.0f} ms |"
-        f" {uno.razon:.2f} {'✓' if uno.razon <= BARRA else '✗'} |"
+def filas(medidas: list[Medida]) -> list[Fila]:
+    return [
+        Fila(
+            f"un informe de {uno.resultados} resultado{'s' if uno.resultados > 1 else ''}, {uno.hojas} hoja"
+            f"{'s' if uno.hojas > 1 else ''}: componer, firmar, validar, guardar",
+            "WeasyPrint y pyHanko solos", uno.razon, BARRA,
+            detalle=f"{uno.nuestro * 1000:.0f} ms / {uno.desnudas * 1000:.0f} ms",
+        )
         for uno in medidas
-    ]
-    return "\n".join(
-        [
-            f"Un informe: componer, firmar, validar y guardar (barra: {BARRA} × WeasyPrint + pyHanko solos)",
-            "",
-            "| resultados | hojas | solos | nuestro | razón |",
-            "|---:|---:|---:|---:|---:|",
-            *filas,
-        ]
-    )
+    ]  # fmt: skip

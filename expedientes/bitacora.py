@@ -27,9 +27,9 @@ CAMPOS = (
 )  # fmt: skip
 
 
-def sellar(valores: dict[str, Any]) -> str:
-    """The seal of an entry: HMAC-SHA256 over its canonical JSON, in hex."""
-    canonico = json.dumps(
+def canonico(valores: dict[str, Any]) -> str:
+    """What of an entry is sealed: its columns as JSON with sorted keys, hours in UTC to the microsecond."""
+    return json.dumps(
         {
             campo: valores[campo].astimezone(UTC).isoformat(timespec="microseconds")
             if isinstance(valores[campo], datetime)
@@ -40,7 +40,15 @@ def sellar(valores: dict[str, Any]) -> str:
         ensure_ascii=False,
         separators=(",", ":"),
     )
-    return hmac.new(settings.BITACORA_CLAVE.encode(), canonico.encode(), hashlib.sha256).hexdigest()
+
+
+def sellar(valores: dict[str, Any]) -> str:
+    """The seal of an entry: HMAC-SHA256 of its canonical form, in hex."""
+    return sello_de(canonico(valores))
+
+
+def sello_de(entrada: str) -> str:
+    return hmac.digest(settings.BITACORA_CLAVE.encode(), entrada.encode(), "sha256").hex()
 
 
 def anotar(
@@ -96,11 +104,15 @@ def cabezas() -> str:
     return suma.hexdigest()
 
 
-def fallas(expediente: Expediente | None = None) -> Iterator[str]:
-    """What is wrong with the log of a case, or of all, in the order of cases and entries; nothing when it is whole."""
+def fallas(expediente: Expediente | None = None, *, entre: tuple[int, int] | None = None) -> Iterator[str]:
+    """What is wrong with the log of a case, or of all, in the order of cases and entries; nothing when it is whole.
+
+    `entre`: only of the cases with those ids, both included, for several to share the work.
+    """
     casos, entradas = Expediente.objects.order_by("id"), Evento.objects.order_by("expediente_id", "n")
-    if expediente:
-        casos, entradas = casos.filter(pk=expediente.pk), entradas.filter(expediente=expediente)
+    entre = (expediente.pk, expediente.pk) if expediente else entre
+    if entre:
+        casos, entradas = casos.filter(pk__range=entre), entradas.filter(expediente__range=entre)
     cabezas = dict[int, tuple[str, int, str]]()
     for pk, numero, eventos, sello in casos.values_list("id", "numero", "eventos", "sello"):
         cabezas[pk] = (numero, eventos, sello)
@@ -121,7 +133,7 @@ def fallas(expediente: Expediente | None = None) -> Iterator[str]:
     for pk, (numero, eventos, sello) in cabezas.items():
         if ultimo.get(pk, (0, "")) != (eventos, sello):
             yield f"{numero}: la bitácora termina en el evento {ultimo.get(pk, (0, ''))[0]} y debería en el {eventos}"
-    if expediente is None:
+    if entre is None:
         yield from _expedientes_que_faltan()
 
 

@@ -1,10 +1,10 @@
 """The demonstration: its people, its importers and its cases, all invented, walked through the services."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -114,6 +114,7 @@ APARTE: dict[str, tuple[str, list[str]]] = {
         ["enmendar_resultado", "con_resultado", "verificado", "firmar", "dictaminar", "emitir_riv", "cerrar"],
     ),
     "informe_anulado": ("con_riv", ["anular_informe"]),
+    "sin_muestra": ("en_inspeccion", ["dictaminar_sin_muestra", "emitir_riv", "cerrar"]),
     "posentrada": ("con_riv", ["ordenar_posentrada", "cerrar"]),
     "en_cola": ("en_inspeccion", ["tomar_muchas", "enviar", "recibir"]),
     "hoja_a_medias": ("en_inspeccion", ["tomar_muchas", "enviar", "recibir", "abrir_hoja", "anotar_la_mitad"]),
@@ -232,7 +233,7 @@ def crear_equipo() -> None:
 def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:
     """Make `cuantos` cases, the same for the same `semilla`; those made before are left as they are."""
     personas = crear_personas()
-    importadores, agentes = _partes()
+    importadores, agentes = partes()
     azar = Random(semilla)  # noqa: S311
     ahora = reloj.ahora()
     destinos = _repartir(cuantos, azar)
@@ -240,7 +241,7 @@ def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:
         suerte = Random(f"{semilla}:{i}")  # noqa: S311
         envio = uuid5(NAMESPACE_URL, f"senasa-demo:{semilla}:{i}")
         hecho = Expediente.objects.filter(envio=envio).first()
-        yield hecho or _caso(
+        yield hecho or recorrer(
             envio=envio, destino=destino, espera=suerte.uniform(*espera), azar=suerte, ahora=ahora, personas=personas,
             importador=suerte.choice(importadores), agente=suerte.choice([None, *agentes]),
         )  # fmt: skip
@@ -255,7 +256,7 @@ def _repartir(cuantos: int, azar: Random) -> list[tuple[str, tuple[float, float]
     return destinos + otros
 
 
-def _partes() -> tuple[list[Importador], list[AgenteAduana]]:
+def partes() -> tuple[list[Importador], list[AgenteAduana]]:
     def ruc_inventado(base: int) -> str:
         return f"{base}{ruc.calc_check_digit(str(base) + '0')}"
 
@@ -278,9 +279,22 @@ def _partes() -> tuple[list[Importador], list[AgenteAduana]]:
     return importadores, agentes
 
 
-def _caso(
-    *, envio, destino: str, espera: float, azar: Random, ahora: datetime, personas, importador, agente
+def recorrer(
+    *,
+    envio: UUID,
+    destino: str,
+    espera: float,
+    azar: Random,
+    ahora: datetime,
+    personas: Mapping[str, Usuario],
+    importador: Importador,
+    agente: AgenteAduana | None,
+    solo: bool = False,
 ) -> Expediente:
+    """A case walked to `destino`, its last step `espera` days before `ahora`.
+
+    `solo`: it shares no car with another case and takes no label from a printed batch.
+    """
     positivo = destino in ("por_firmar", "en_medida") or (destino == "cerrado" and azar.random() < 0.2)
     valor = Valor.POSITIVO if positivo else Valor.NEGATIVO
     if destino == "por_firmar" and azar.random() < 0.4:
@@ -290,12 +304,12 @@ def _caso(
         decision = azar.choice([Dictamen.Decision.RECHAZO, Dictamen.Decision.CONDICIONADO])
     reversion = azar.choice(REVERSIONES) if azar.random() < 0.25 else None
     camino = _camino(destino, con_medida=positivo, reversion=reversion)
-    if "muestreado" in camino and azar.random() < 0.5:
+    if "muestreado" in camino and azar.random() < 0.5 and not solo:
         camino.insert(camino.index("muestreado") + 1, "rotular")
     momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora)
     with reloj.fijado(momentos[0]):
         expediente = _registrar(envio, azar=azar, personas=personas, importador=importador, agente=agente)
-    caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision, comparte=True)
+    caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision, comparte=not solo)
     for paso, momento in zip(camino, momentos[1:], strict=True):
         with reloj.fijado(momento):
             (PASOS.get(paso) or getattr(recorrido, paso))(caso)

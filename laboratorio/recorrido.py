@@ -325,6 +325,17 @@ def dictaminar(caso: Caso) -> None:
         casos.dictaminar(partida=partida, actor=caso.inspector, decision=caso.decision, fundamento=fundamento)
 
 
+def dictaminar_sin_muestra(caso: Caso) -> None:
+    for partida in caso.partidas:
+        casos.dictaminar_sin_muestra(
+            partida=partida,
+            actor=caso.inspector,
+            decision=Dictamen.Decision.INGRESO,
+            motivo="no-requiere-muestreo",
+            texto="Documentación e inspección conformes; el producto no requiere muestreo.",
+        )
+
+
 def emitir_riv(caso: Caso) -> None:
     for dictamen in Dictamen.objects.filter(partida__expediente=caso.expediente, riv=None):
         casos.emitir_riv(dictamen_id=dictamen.pk)

@@ -1,0 +1,137 @@
+"""The databases of the bench, kept between runs: one for each size, made anew when the schema or its making changes."""
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from psycopg import sql
+
+from laboratorio import demo
+from laboratorio.models import ReglaFirma
+from senasa import reloj
+
+from . import moldes, siembra
+
+AQUI = Path(__file__).parent
+
+
+def nombre_de(casos: int | str) -> str:
+    return f"{connection.settings_dict['BENCH']}_{casos}"
+
+
+def dsn(nombre: str) -> str:
+    parametros = connection.get_connection_params()
+    llevados = {
+        clave: parametros[clave] for clave in ("host", "port", "user", "password", "options") if parametros.get(clave)
+    }
+    return psycopg.conninfo.make_conninfo(dbname=nombre, **llevados)
+
+
+@contextmanager
+def dentro_de(nombre: str) -> Iterator[None]:
+    """Django's connection on that database within the block."""
+    otra = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = nombre
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = otra
+
+
+def huella(casos: int, abiertos: int, por_destino: int | None) -> str:
+    """What the kept data depend on: the schema, how they are made, how many."""
+    migraciones = sorted(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+    hechura = [ast.dump(ast.parse((AQUI / fichero).read_text())) for fichero in ("moldes.py", "siembra.py")]
+    suma = hashlib.sha256(repr((migraciones, hechura, casos, abiertos, por_destino)).encode())
+    return f"bench {suma.hexdigest()[:16]}"
+
+
+def preparar(tamanos: dict[int, int], *, por_destino: int | None = None, como_esten: bool = False) -> dict[int, str]:
+    """The database of each size {cases: open ones}, made where it is missing or not of this schema; their names.
+
+    `como_esten`: those that are there are only migrated, whatever made them: for work on a page or on an index.
+    """
+    faltan = {}
+    for casos, abiertos in tamanos.items():
+        debida = huella(casos, abiertos, por_destino)
+        hay = _comentario(nombre_de(casos))
+        if hay != debida and not (como_esten and hay):
+            faltan[casos] = (abiertos, debida)
+        elif hay != debida:
+            with dentro_de(nombre_de(casos)):
+                call_command("migrate", verbosity=0)
+    if faltan:
+        _hacer(faltan, por_destino)
+    return {casos: nombre_de(casos) for casos in tamanos}
+
+
+def _hacer(faltan: dict[int, tuple[int, str]], por_destino: int | None) -> None:
+    base, con_moldes = nombre_de(f"base_{os.getpid()}"), nombre_de(f"moldes_{os.getpid()}")
+    try:
+        decir("base vacía, con sus catálogos")
+        _crear(base)
+        with dentro_de(base):
+            _poblar()
+        decir("moldes: expedientes que pasan por los servicios de verdad")
+        _crear(con_moldes, de=base)
+        with dentro_de(con_moldes):
+            desde = moldes.hasta_aqui()
+            cuantos = sum(1 for _destino in moldes.caminar(por_destino=por_destino))
+            hechos = moldes.leer(desde)
+        decir(f"{cuantos} moldes")
+        for casos, (abiertos, debida) in faltan.items():
+            decir(f"{casos} expedientes, {abiertos} abiertos")
+            _crear(nombre_de(casos), de=base)
+            siembra.sembrar(dsn(nombre_de(casos)), hechos, casos=casos, abiertos=abiertos, ahora=reloj.ahora())
+            _ejecutar("COMMENT ON DATABASE {} IS {}", nombre_de(casos), sql.Literal(debida))
+    finally:
+        _borrar(con_moldes)
+        _borrar(base)
+
+
+def _poblar() -> None:
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    call_command("cargar_catalogos", stdout=StringIO())
+    call_command("crear_certificado_demo", stdout=StringIO())
+    demo.crear_personas()
+    demo.partes()
+    assert ReglaFirma.objects.filter(activa=True).exists()  # else nothing would be signed by itself
+
+
+def _comentario(nombre: str) -> str:
+    with psycopg.connect(dsn("postgres")) as conexion:
+        fila = conexion.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [nombre]
+        ).fetchone()
+    return (fila and fila[0]) or ""
+
+
+def _crear(nombre: str, *, de: str = "template0") -> None:
+    _borrar(nombre)
+    _ejecutar("CREATE DATABASE {} TEMPLATE {}", nombre, sql.Identifier(de))
+
+
+def _borrar(nombre: str) -> None:
+    _ejecutar("DROP DATABASE IF EXISTS {} WITH (FORCE)", nombre)
+
+
+def _ejecutar(orden: str, nombre: str, *mas: Any) -> None:
+    with psycopg.connect(dsn("postgres"), autocommit=True) as conexion:
+        conexion.execute(sql.SQL(orden).format(sql.Identifier(nombre), *mas))
+
+
+def decir(texto: str) -> None:
+    print(f"bench · {texto}", file=sys.stderr, flush=True)
