@@ -57,8 +57,9 @@ IDS_EN_DATOS = {"partida": "expedientes_partida", "resultado": "laboratorio_resu
 
 @dataclass
 class Molde:
-    """One walked case. Places read `%(tabla.3)s` (an id), `t.4`, `d.1` (an hour, a day), `n.0` (a number), `u.2` (a
-    value that no two rows share), `s.5` (a seal), `papel` (six digits), `importador`, `correo`."""
+    """One walked case. Places read `%(tabla.3)s` (an id), `t.4`, `j.4`, `d.1` (an hour, the same in JSON, a day),
+    `n.0` (a number), `u.2` (a value that no two rows share), `s.5` (a seal), `papel` (six digits), `importador`,
+    `correo`."""
 
     destino: str
     abierto: bool
@@ -69,6 +70,7 @@ class Molde:
     sellados: list[str] = field(default_factory=list)  # what each seal is of
     cuantas: dict[str, int] = field(default_factory=dict)
     momentos: list[datetime] = field(default_factory=list)
+    en_json: set[int] = field(default_factory=set)  # which of them are told in JSON too
     dias: list[date] = field(default_factory=list)
     numeros: list[tuple[str, datetime]] = field(default_factory=list)  # the series, and when it was given
     unicos: list[str] = field(default_factory=list)  # as they are in the mould
@@ -345,7 +347,9 @@ class _Colada:
         if isinstance(valor, int) and (lugar := self.lugares.get((IDS_EN_DATOS.get(clave, ""), valor))):
             return f"«#{lugar}»"
         if isinstance(valor, str) and HORA.match(valor):
-            return f"«t.{self._momento(valor)}»"
+            momento = self._momento(valor)
+            self.hecho.en_json.add(momento)
+            return f"«j.{momento}»"
         if isinstance(valor, str) and DIA.match(valor):
             return f"«d.{self._dia(valor)}»"
         return valor

@@ -13,7 +13,7 @@ import time
 from base64 import b32encode
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -175,7 +175,7 @@ def _con_tope(obreros: ProcessPoolExecutor, tandas: Iterator[Tanda], tope: int) 
 
 # ── In the workers ────────────────────────────────────────────────────────────────────────────────
 
-_obrero: dict[str, Any] = {}
+_obrero: dict[str, Any] = {"fabricas": {}}
 
 
 def _preparar_obrero(dsn: str, moldes: list[Molde], clave: bytes) -> None:
@@ -221,6 +221,8 @@ def _propio(
         ids[nombre] += cuantas
     for i, momento in enumerate(molde.momentos):
         propio[f"t.{i}"] = (momento - lapso).isoformat(timespec="microseconds")
+    for i in molde.en_json:
+        propio[f"j.{i}"] = (molde.momentos[i] - lapso).isoformat()
     for i, dia in enumerate(molde.dias):
         propio[f"d.{i}"] = (dia - semanas).isoformat()
     for i, (serie, cuando) in enumerate(molde.numeros):
@@ -230,23 +232,29 @@ def _propio(
     caso = propio["expedientes_expediente.0"]
     propio["papel"] = caso * 7919 % 1_000_000
     for i, forma in enumerate(molde.unicos):
-        propio[f"u.{i}"] = unico(forma, f"{caso}:{i}")
+        fabricas = _obrero["fabricas"]
+        hacer = fabricas.get(forma) or fabricas.setdefault(forma, fabrica(forma))
+        propio[f"u.{i}"] = hacer(hashlib.sha256(b"%d:%d" % (caso, i)).digest())
     return propio
 
 
-def unico(forma: str, semilla: str) -> str:
-    """A value of the same form as `forma` that no other `semilla` gives: an SHA-256, a CVD, a UUID, a Message-ID."""
-    huella = hashlib.sha256(semilla.encode())
+def fabrica(forma: str) -> Callable[[bytes], str]:
+    """What makes, of an SHA-256, a value of the same form as `forma`: an SHA-256, a CVD, a UUID or a Message-ID."""
     if re.fullmatch(r"[0-9a-f]{64}", forma):
-        return huella.hexdigest()
+        return bytes.hex
     if re.fullmatch(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", forma):
-        letras = b32encode(huella.digest()[:10]).decode()
-        return "-".join(letras[i : i + 4] for i in range(0, 16, 4))
+        return _cvd
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", forma):
-        return huella.hexdigest()[:32]
+        return lambda huella: huella[:16].hex()
     if partes := re.fullmatch(r"<\w+@(.+)>", forma):
-        return f"<{huella.hexdigest()[:32]}@{partes[1]}>"
+        dominio = partes[1]
+        return lambda huella: f"<{huella[:16].hex()}@{dominio}>"
     raise ValueError(f"no se sabe hacer otro como «{forma}»")
+
+
+def _cvd(huella: bytes) -> str:
+    letras = b32encode(huella[:10]).decode()
+    return f"{letras[:4]}-{letras[4:8]}-{letras[8:12]}-{letras[12:]}"
 
 
 def _copiar(lineas: dict[str, list[str]]) -> None:

@@ -311,7 +311,8 @@ def recorrer(
         expediente = _registrar(envio, azar=azar, personas=personas, importador=importador, agente=agente)
     caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision, comparte=not solo)
     for paso, momento in zip(camino, momentos[1:], strict=True):
-        with reloj.fijado(momento):
+        # A signature waits for its grace time, which may end after the hour that was chosen for the next step.
+        with reloj.fijado(max(momento, expediente.bitacora.latest("n").registrado_en)):
             (PASOS.get(paso) or getattr(recorrido, paso))(caso)
     return expediente
 
