@@ -15,7 +15,7 @@ def main() -> int:
     partes.add_argument("partes", nargs="*", choices=[*PARTES, []], help="todas, si no se dice")
     partes.add_argument("--vueltas", type=int, default=20, help="turnos en que se mide cada cosa")
     partes.add_argument("--casos", type=int, default=1_000_000, help="expedientes de la base grande")
-    partes.add_argument("--moldes", type=int, help="moldes por cada destino, a lo sumo (menos: para las pruebas)")
+    partes.add_argument("--pocos", action="store_true", help="pocos moldes: para las pruebas")
     partes.add_argument("--como-esten", action="store_true", help="no rehace las bases guardadas: solo las migra")
     partes.add_argument("--escribir", action="store_true", help="pone los resultados en bench/README.md")
     opciones = partes.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
             teardown_databases(bases, verbosity=0)
     if "escala" in elegidas:
         filas += escala.medir(
-            casos=opciones.casos, vueltas=opciones.vueltas, por_destino=opciones.moldes, como_esten=opciones.como_esten
+            casos=opciones.casos, vueltas=opciones.vueltas, pocos=opciones.pocos, como_esten=opciones.como_esten
         )
     texto = f"{tabla.tabla(filas)}\n\n{tabla.maquina()}"
     print(texto)

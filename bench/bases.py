@@ -50,22 +50,22 @@ def dentro_de(nombre: str) -> Iterator[None]:
         connection.settings_dict["NAME"] = otra
 
 
-def huella(casos: int, abiertos: int, por_destino: int | None) -> str:
+def huella(casos: int, abiertos: int, pocos: bool) -> str:
     """What the kept data depend on: the schema, how they are made, how many."""
     migraciones = sorted(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
     hechura = [ast.dump(ast.parse((AQUI / fichero).read_text())) for fichero in ("moldes.py", "siembra.py")]
-    suma = hashlib.sha256(repr((migraciones, hechura, casos, abiertos, por_destino)).encode())
+    suma = hashlib.sha256(repr((migraciones, hechura, casos, abiertos, pocos)).encode())
     return f"bench {suma.hexdigest()[:16]}"
 
 
-def preparar(tamanos: dict[int, int], *, por_destino: int | None = None, como_esten: bool = False) -> dict[int, str]:
+def preparar(tamanos: dict[int, int], *, pocos: bool = False, como_esten: bool = False) -> dict[int, str]:
     """The database of each size {cases: open ones}, made where it is missing or not of this schema; their names.
 
     `como_esten`: those that are there are only migrated, whatever made them: for work on a page or on an index.
     """
     faltan = {}
     for casos, abiertos in tamanos.items():
-        debida = huella(casos, abiertos, por_destino)
+        debida = huella(casos, abiertos, pocos)
         hay = _comentario(nombre_de(casos))
         if hay != debida and not (como_esten and hay):
             faltan[casos] = (abiertos, debida)
@@ -73,11 +73,11 @@ def preparar(tamanos: dict[int, int], *, por_destino: int | None = None, como_es
             with dentro_de(nombre_de(casos)):
                 call_command("migrate", verbosity=0)
     if faltan:
-        _hacer(faltan, por_destino)
+        _hacer(faltan, pocos)
     return {casos: nombre_de(casos) for casos in tamanos}
 
 
-def _hacer(faltan: dict[int, tuple[int, str]], por_destino: int | None) -> None:
+def _hacer(faltan: dict[int, tuple[int, str]], pocos: bool) -> None:
     base, con_moldes = nombre_de(f"base_{os.getpid()}"), nombre_de(f"moldes_{os.getpid()}")
     try:
         decir("base vacía, con sus catálogos")
@@ -88,7 +88,7 @@ def _hacer(faltan: dict[int, tuple[int, str]], por_destino: int | None) -> None:
         _crear(con_moldes, de=base)
         with dentro_de(con_moldes):
             desde = moldes.hasta_aqui()
-            cuantos = sum(1 for _destino in moldes.caminar(por_destino=por_destino))
+            cuantos = sum(1 for _destino in moldes.caminar(pocos=pocos))
             hechos = moldes.leer(desde)
         decir(f"{cuantos} moldes")
         for casos, (abiertos, debida) in faltan.items():

@@ -17,6 +17,7 @@ from expedientes.asignacion import a_cargo_de
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion, caso_detiene
 from expedientes.models import (
     TERMINADOS,
+    Contenedor,
     DiaEnLima,
     Dictamen,
     Documento,
@@ -187,10 +188,76 @@ def con_detalle(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
 
 
 def con_detalle_de(ids: Iterable[int]) -> list[Expediente]:
-    """Those cases, in that order."""
+    """Those cases, in that order, with what a row says of them and not a column more.
+
+    A row of the board needs a tenth of what `con_detalle` reads for a page; the rest, read fifty times over, is most of
+    what the board would cost. Whatever a row is made to say besides is added here: a test sees that nothing is asked
+    again for each row.
+    """
     ids = list(ids)
-    casos = con_detalle(Expediente.objects.all()).in_bulk(ids)
+    casos = _para_una_fila(Expediente.objects.all()).in_bulk(ids)
     return [casos[pk] for pk in ids if pk in casos]
+
+
+def _para_una_fila(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
+    partidas = Partida.objects.select_related("producto", "pais_origen").order_by("orden")
+    analisis = Analisis.objects.select_related("muestra", "metodo__disciplina", "analista", "solicitud__informe")
+    return (
+        casos.select_related("puesto", "importador", "inspector")
+        .only(
+            "numero", "estado", "estado_desde", "vence_en", "retenido_desde", "guia_aerea", "perecible",
+            "puesto__nombre", "puesto__codigo", "importador__nombre", "importador__numero_documento",
+            "inspector__first_name", "inspector__last_name", "inspector__username",
+        )
+        .prefetch_related(
+            Prefetch(
+                "partidas",
+                partidas.only(
+                    "expediente", "orden", "estado", "estado_desde", "vence_en", "bodegas", "cita_en", "terminal",
+                    "no_presentada_en", "producto__nombre", "producto__perecible", "pais_origen__nombre",
+                ),
+            ),
+            Prefetch("partidas__contenedores", Contenedor.objects.order_by("numero").only("partida", "numero")),
+            Prefetch(
+                "partidas__dictamenes",
+                Dictamen.objects.order_by("id").only("partida", "decision", "riv", "riv_en_papel", "riv_falla"),
+            ),
+            Prefetch(
+                "partidas__dictamenes__medidas",
+                Medida.objects.order_by("id").only("dictamen", "tipo", "vence_en", "cumplida_en", "sin_efecto_en"),
+            ),
+            Prefetch(
+                "muestras",
+                Muestra.objects.order_by("id").only(
+                    "expediente", "partida", "numero", "estado", "demora_avisada_en"
+                ),
+            ),
+            Prefetch(
+                "analisis",
+                analisis.order_by("id").only(
+                    "expediente", "estado", "muestra__partida", "metodo__disciplina__nombre", "analista__first_name",
+                    "analista__last_name", "analista__username", "solicitud__informe__estado",
+                    "solicitud__informe__enmienda", "solicitud__informe__solicitud",
+                ),
+            ),
+            Prefetch(
+                "documentos",
+                Documento.objects.order_by("id").only(
+                    "expediente", "partida", "tipo", "numero", "version", "estado", "conclusion", "firma", "titular"
+                ),
+            ),
+            Prefetch(
+                "observaciones",
+                Observacion.objects.order_by("id").only("expediente", "vence_en", "respondida_en", "sin_efecto_en"),
+            ),
+            Prefetch(
+                "traslados",
+                Traslado.objects.select_related("a_puesto").order_by("id").only(
+                    "expediente", "resuelto_en", "de_puesto", "a_puesto__codigo"
+                ),
+            ),
+        )
+    )  # fmt: skip
 
 
 # ── What is missing, and who has it ───────────────────────────────────────────────────────────────

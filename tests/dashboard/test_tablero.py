@@ -13,6 +13,7 @@ from dashboard.queries import ETAPAS, Lector, accion_de, falta_en, fila
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, permite
 from expedientes.models import Documento, Expediente
 from expedientes.plazos import Semaforo
+from laboratorio import recorrido
 from senasa import reloj
 from tests.builders import crear_caso, crear_expediente, personas
 
@@ -148,6 +149,31 @@ def test_consultas_constantes_con_1_y_con_30_filas(client):
         assert len(client.get("/tablero/").context["filas"]) == 30
     assert len(treinta) == len(una)
     assert len(una) <= 32
+
+
+def test_a_row_asks_nothing_again_whatever_its_case_waits_for():
+    """`con_detalle_de` reads a few columns of each table: one that a row says and was not read would be asked for."""
+    for paso in (
+        "registrado",
+        "programado",
+        "muestreado",
+        "en_laboratorio",
+        "en_proceso",
+        "resultado_emitido",
+        "con_riv",
+    ):
+        crear_caso(paso, partidas=2)
+    crear_caso("en_medida", valor="positivo")
+    for aparte in (recorrido.observar, recorrido.trasladar, recorrido.perder):
+        aparte(crear_caso("en_laboratorio" if aparte is recorrido.perder else "en_inspeccion"))
+    casos = queries.con_detalle_de(Expediente.objects.order_by("pk").values_list("pk", flat=True))
+    assert len(casos) == 11
+    lectores = [Lector(personas()[quien]) for quien in ("inspector", "jefe", "mesa", "direccion", "director")]
+    with CaptureQueriesContext(connection) as hechas:
+        filas = [str(fila(caso, lector, reloj.ahora())) for caso in casos for lector in lectores]
+    # Who stands in for whom is asked once for each reader, of the reader.
+    assert [una["sql"] for una in hechas if "suplencia" not in una["sql"]] == []
+    assert filas == [str(fila(leer(caso), lector, reloj.ahora())) for caso in casos for lector in lectores]
 
 
 def test_los_contadores_suman_y_enlazan_a_sus_casos(client):
