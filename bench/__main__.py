@@ -17,6 +17,7 @@ def main() -> int:
     partes.add_argument("--casos", type=int, default=1_000_000, help="expedientes de la base grande")
     partes.add_argument("--pocos", action="store_true", help="pocos moldes: para las pruebas")
     partes.add_argument("--como-esten", action="store_true", help="no rehace las bases guardadas: solo las migra")
+    partes.add_argument("--verificar", action="store_true", help="recorre la bitácora de todos los expedientes")
     partes.add_argument("--escribir", action="store_true", help="pone los resultados en bench/README.md")
     opciones = partes.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
@@ -32,7 +33,11 @@ def main() -> int:
             teardown_databases(bases, verbosity=0)
     if "escala" in elegidas:
         filas += escala.medir(
-            casos=opciones.casos, vueltas=opciones.vueltas, pocos=opciones.pocos, como_esten=opciones.como_esten
+            casos=opciones.casos,
+            vueltas=opciones.vueltas,
+            pocos=opciones.pocos,
+            como_esten=opciones.como_esten,
+            entera=opciones.verificar,
         )
     texto = f"{tabla.tabla(filas)}\n\n{tabla.maquina()}"
     print(texto)

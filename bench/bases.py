@@ -4,9 +4,12 @@ import ast
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from io import StringIO
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
+from expedientes import bitacora
 from laboratorio import demo
 from laboratorio.models import ReglaFirma
 from senasa import reloj
@@ -23,6 +27,7 @@ from senasa import reloj
 from . import moldes, siembra
 
 AQUI = Path(__file__).parent
+POR_TRAMO = 5_000
 
 
 def nombre_de(casos: int | str) -> str:
@@ -58,10 +63,13 @@ def huella(casos: int, abiertos: int, pocos: bool) -> str:
     return f"bench {suma.hexdigest()[:16]}"
 
 
-def preparar(tamanos: dict[int, int], *, pocos: bool = False, como_esten: bool = False) -> dict[int, str]:
+def preparar(
+    tamanos: dict[int, int], *, pocos: bool = False, como_esten: bool = False, entera: bool = False
+) -> dict[int, str]:
     """The database of each size {cases: open ones}, made where it is missing or not of this schema; their names.
 
     `como_esten`: those that are there are only migrated, whatever made them: for work on a page or on an index.
+    `entera`: the log of each is verified to its last entry.
     """
     faltan = {}
     for casos, abiertos in tamanos.items():
@@ -74,6 +82,9 @@ def preparar(tamanos: dict[int, int], *, pocos: bool = False, como_esten: bool =
                 call_command("migrate", verbosity=0)
     if faltan:
         _hacer(faltan, pocos)
+    if entera:
+        for casos in tamanos:
+            verificar(nombre_de(casos), casos, entera=True)
     return {casos: nombre_de(casos) for casos in tamanos}
 
 
@@ -95,10 +106,37 @@ def _hacer(faltan: dict[int, tuple[int, str]], pocos: bool) -> None:
             decir(f"{casos} expedientes, {abiertos} abiertos")
             _crear(nombre_de(casos), de=base)
             siembra.sembrar(dsn(nombre_de(casos)), hechos, casos=casos, abiertos=abiertos, ahora=reloj.ahora())
+            verificar(nombre_de(casos), casos)
             _ejecutar("COMMENT ON DATABASE {} IS {}", nombre_de(casos), sql.Literal(debida))
     finally:
         _borrar(con_moldes)
         _borrar(base)
+
+
+def verificar(nombre: str, casos: int, *, entera: bool = False) -> None:
+    """Walk the chains of the log, on every core, as `manage.py verificar_bitacora` does. Raises RuntimeError.
+
+    One stretch of cases in ten, the first and the last among them, unless `entera`: all are made in the same way.
+    """
+    connection.close()  # the workers open their own
+    empieza = time.monotonic()
+    tramos = [(desde, desde + POR_TRAMO - 1) for desde in range(1, casos + 1, POR_TRAMO)]
+    if not entera:
+        tramos = sorted({*tramos[::10], tramos[-1]})
+    with ProcessPoolExecutor(os.cpu_count(), get_context("fork"), _pasar_a, (nombre,)) as obreros:
+        for falla in obreros.map(_primera_falla, tramos):
+            if falla:
+                raise RuntimeError(f"la bitácora sembrada no está íntegra: {falla}")
+    vistos = f"{len(tramos) * POR_TRAMO} de {casos}" if len(tramos) * POR_TRAMO < casos else "todos los"
+    decir(f"bitácora íntegra en {vistos} expedientes, recorrida en {time.monotonic() - empieza:.0f} s")
+
+
+def _pasar_a(nombre: str) -> None:
+    connection.settings_dict["NAME"] = nombre
+
+
+def _primera_falla(tramo: tuple[int, int]) -> str:
+    return next(bitacora.fallas(entre=tramo), "")
 
 
 def _poblar() -> None:

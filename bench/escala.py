@@ -55,11 +55,13 @@ def cronometrar(cosas: Sequence[Cosa], vueltas: int, avisar: Callable[[str], Non
     return tiempos
 
 
-def medir(*, casos: int, vueltas: int, pocos: bool = False, como_esten: bool = False) -> list[Fila]:
+def medir(
+    *, casos: int, vueltas: int, pocos: bool = False, como_esten: bool = False, entera: bool = False
+) -> list[Fila]:
     """The rows of the table that are about size. Below ten thousand cases both databases are smaller, for the tests."""
     pequena = min(PEQUENA, max(casos // 10, 1))
     tamanos = {n: max(n // PARTE_ABIERTA, 1) for n in (pequena, casos)}
-    nombres = bases.preparar(tamanos, pocos=pocos, como_esten=como_esten)
+    nombres = bases.preparar(tamanos, pocos=pocos, como_esten=como_esten, entera=entera)
     grande, chica = Servidor(nombres[casos]), Servidor(nombres[pequena])
     try:
         return _medir(grande, chica, casos, pequena, vueltas)

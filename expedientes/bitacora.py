@@ -112,7 +112,10 @@ def fallas(expediente: Expediente | None = None, *, entre: tuple[int, int] | Non
     casos, entradas = Expediente.objects.order_by("id"), Evento.objects.order_by("expediente_id", "n")
     entre = (expediente.pk, expediente.pk) if expediente else entre
     if entre:
-        casos, entradas = casos.filter(pk__range=entre), entradas.filter(expediente__range=entre)
+        casos, entradas = (
+            casos.filter(pk__range=entre),
+            entradas.filter(expediente__gte=entre[0], expediente__lte=entre[1]),
+        )
     cabezas = dict[int, tuple[str, int, str]]()
     for pk, numero, eventos, sello in casos.values_list("id", "numero", "eventos", "sello"):
         cabezas[pk] = (numero, eventos, sello)
