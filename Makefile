@@ -41,7 +41,7 @@ servicios: $(DEV) pango navegador
 
 bench: $(DEV) pango
 	@$(PY) -m senasa.servir --solo-env
-	$(PY) -m bench
+	$(PY) -m bench $(if $(CASOS),--casos $(CASOS)) $(if $(ESCRIBIR),--escribir)
 
 formato: $(DEV)
 	$(PY) -m ruff format .
