@@ -102,7 +102,7 @@ def tablas() -> dict[str, Tabla]:
             or not entero
         ):
             continue
-        campos = {campo.column: campo for campo in meta.local_concrete_fields if not campo.generated}
+        campos = {str(campo.column): campo for campo in meta.local_concrete_fields if not campo.generated}
         halladas[meta.db_table] = Tabla(
             nombre=meta.db_table,
             columnas=list(campos),
