@@ -1,4 +1,4 @@
-"""`python -m bench [informe] [escala]`: what we cost over what we stand on, as ratios measured in one run."""
+"""`python -m bench [informe] [avisos] [escala]`: what we cost over what we stand on, as ratios measured in one run."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 import django
 from django.test.utils import setup_databases, teardown_databases
 
-PARTES = ("informe", "escala")
+PARTES = ("informe", "avisos", "escala")
 
 
 def main() -> int:
@@ -15,6 +15,7 @@ def main() -> int:
     partes.add_argument("partes", nargs="*", choices=[*PARTES, []], help="todas, si no se dice")
     partes.add_argument("--vueltas", type=int, default=20, help="turnos en que se mide cada cosa")
     partes.add_argument("--casos", type=int, default=1_000_000, help="expedientes de la base grande")
+    partes.add_argument("--avisos", type=int, default=1000, help="avisos por turno")
     partes.add_argument("--pocos", action="store_true", help="pocos moldes: para las pruebas")
     partes.add_argument("--como-esten", action="store_true", help="no rehace las bases guardadas: solo las migra")
     partes.add_argument("--verificar", action="store_true", help="recorre la bitácora de todos los expedientes")
@@ -22,13 +23,16 @@ def main() -> int:
     opciones = partes.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     django.setup()
-    from bench import escala, informe, tabla
+    from bench import avisos, escala, informe, tabla
 
     filas, elegidas = [], opciones.partes or PARTES
-    if "informe" in elegidas:
+    if {"informe", "avisos"} & {*elegidas}:
         bases = setup_databases(verbosity=0, interactive=False)
         try:
-            filas += informe.filas(informe.medir(vueltas=opciones.vueltas))
+            if "informe" in elegidas:
+                filas += informe.filas(informe.medir(vueltas=opciones.vueltas))
+            if "avisos" in elegidas:
+                filas += avisos.filas(avisos.medir(vueltas=min(opciones.vueltas, 5), cuantos=opciones.avisos))
         finally:
             teardown_databases(bases, verbosity=0)
     if "escala" in elegidas:

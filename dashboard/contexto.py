@@ -38,7 +38,7 @@ ENTRADAS = (
     ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
     ("Muchas solicitudes", "expedientes_csv", {Rol.MESA_DE_PARTES}, ""),
     ("Atención", "atencion", {Rol.ATENCION, Rol.MESA_DE_PARTES}, ""),
-    ("Avisos", "avisos", {Rol.ATENCION, Rol.MESA_DE_PARTES, Rol.JEFE_DE_PUESTO}, "avisos_perdidos"),
+    ("Avisos", "avisos", {Rol.ATENCION, Rol.MESA_DE_PARTES, Rol.JEFE_DE_PUESTO, Rol.DIRECCION}, "avisos_perdidos"),
     ("Recepción", "recepcion", {Rol.RECEPCION}, "por_recibir"),
     ("Manifiestos", "despachos", {Rol.RECEPCION}, "sin_llegar"),
     ("Contramuestras", "contramuestras", {Rol.RECEPCION}, ""),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from expedientes import entregas
+from indicadores import vistas_informados
 from notificaciones.models import Notificacion
 from senasa import reloj
 from senasa.permisos import con_rol
@@ -47,6 +48,7 @@ def lista(request: HttpRequest) -> HttpResponse:
             "avisos": avisos.de_varios(pagina),
             "atiende": request.user.tiene(*ATIENDEN),
             "filtrado": bool(q or elegido),
+            "dirige": request.user.tiene(*vistas_informados.DIRIGEN),
         },
     )
 

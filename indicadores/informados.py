@@ -11,8 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from notificaciones.models import Notificacion
 from senasa.models import Puesto
+from senasa.palabras import duracion
 
 # A notice that came back later than this had arrived.
 SIN_REBOTE = timedelta(hours=72)
@@ -38,11 +41,21 @@ class Informados:
         return 100 * self.informes_informados / self.informes if self.informes else None
 
 
+@dataclass(frozen=True)
+class SinInformar:
+    """A report whose applicant was not told of it in time, and why."""
+
+    informe: str
+    expediente: str
+    emitido_en: datetime
+    porque: str
+
+
 # Reports of the period, and the notices that tell of them: that a line has its report (its event is the line's), or
 # that a corrected version is out (its event names the version). Cases brought from another registry owed no notices.
 BASE = """
 WITH informe AS MATERIALIZED (
-    SELECT d.id, d.numero, d.version, d.partida_id, d.emitido_en, e.numero AS expediente, e.importador_id
+    SELECT d.id, d.numero, d.version, d.partida_id, d.emitido_en, e.id AS caso, e.numero AS expediente, e.importador_id
     FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
     WHERE d.tipo = 'informe' AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s AND NOT e.migrado
         AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
@@ -60,19 +73,32 @@ WITH informe AS MATERIALIZED (
     SELECT i.id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
         a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s
     FROM informe i JOIN aviso a ON a.aviso = 'informe_corregido' AND a.de = i.numero || '-V' || i.version
+), contado AS (
+    SELECT i.*, EXISTS (
+        SELECT FROM dicho WHERE informe_id = i.id AND llego
+            AND enviada_en >= i.emitido_en AND enviada_en <= i.emitido_en + %(plazo)s
+    ) AS a_tiempo FROM informe i
 )
 """
 RESUMEN = """
-SELECT count(DISTINCT i.importador_id), count(DISTINCT i.importador_id) FILTER (WHERE i.informado),
-    count(*), count(*) FILTER (WHERE i.informado),
+SELECT count(DISTINCT importador_id), count(DISTINCT importador_id) FILTER (WHERE a_tiempo),
+    count(*), count(*) FILTER (WHERE a_tiempo),
     (SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM u.enviada_en - u.creada_en))
      FROM (SELECT DISTINCT id, creada_en, enviada_en FROM dicho WHERE enviada_en >= emitido_en) u)
-FROM (
-    SELECT importador_id, EXISTS (
-        SELECT FROM dicho WHERE informe_id = informe.id AND llego
-            AND enviada_en >= emitido_en AND enviada_en <= emitido_en + %(plazo)s
-    ) AS informado FROM informe
-) i
+FROM contado
+"""
+# Of those that were not told in time, the notice that came nearest to it.
+SIN_INFORMAR = """
+SELECT i.numero, i.version, i.expediente, i.emitido_en, n.estado, n.enviada_en, n.error
+FROM contado i LEFT JOIN LATERAL (
+    SELECT n.estado, n.enviada_en, n.error
+    FROM notificaciones_notificacion n JOIN expedientes_evento ev ON ev.id = n.evento_id
+    WHERE n.referencia = 'expediente:' || i.caso AND n.creada_en >= i.emitido_en
+        AND (n.aviso = 'informe_emitido' AND ev.objeto_id = i.partida_id
+            OR n.aviso = 'informe_corregido' AND ev.datos ->> 'documento' = i.numero || '-V' || i.version)
+    ORDER BY n.enviada_en NULLS LAST, n.id LIMIT 1
+) n ON true
+WHERE NOT i.a_tiempo ORDER BY i.emitido_en DESC, i.id LIMIT %(tope)s
 """
 
 
@@ -91,6 +117,39 @@ def informados(desde: date, hasta: date, puesto: Puesto | None = None) -> Inform
         p50_s=p50,
         p95_s=p95,
     )
+
+
+def sin_informar(desde: date, hasta: date, puesto: Puesto | None = None, *, tope: int) -> list[SinInformar]:
+    """The reports of the period that do not count as told in time, the last first, `tope` at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(BASE + SIN_INFORMAR, _valores(desde, hasta, puesto) | {"tope": tope})
+        return [
+            SinInformar(numero if version == 1 else f"{numero}-V{version}", caso, emitido, _porque(emitido, *aviso))
+            for numero, version, caso, emitido, *aviso in cursor.fetchall()
+        ]
+
+
+def _porque(emitido: datetime, estado: str | None, enviada: datetime | None, error: str | None) -> str:
+    match estado:
+        case None:
+            return _("No se debió ningún aviso de este informe: la partida esperaba otro.")
+        case Notificacion.Estado.PENDIENTE:
+            return _("El aviso sigue por salir.")
+        case Notificacion.Estado.CANCELADA:
+            return _("El aviso se retiró antes de salir.")
+        case Notificacion.Estado.FALLIDA | Notificacion.Estado.REBOTADA:
+            return error or ""
+    return _("Salió %(despues)s después.") % {"despues": duracion(enviada - emitido)} if enviada else ""
+
+
+def meses(hasta: date, cuantos: int) -> list[tuple[date, date]]:
+    """The last `cuantos` months, that of `hasta` first: first and last day of each."""
+    dias, primero = [], hasta.replace(day=1)
+    for _mes in range(cuantos):
+        siguiente = (primero + timedelta(days=31)).replace(day=1)
+        dias.append((primero, siguiente - timedelta(days=1)))
+        primero = (primero - timedelta(days=1)).replace(day=1)
+    return dias
 
 
 def _valores(desde: date, hasta: date, puesto: Puesto | None) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from . import views
+from . import views, vistas_informados
 
 urlpatterns = [
     path("programa/", views.programa, name="programa"),
     path("programa/casos/<slug:cual>/", views.programa_casos, name="programa_casos"),
+    path("programa/informados/", vistas_informados.ver, name="informados"),
 ]

@@ -153,24 +153,32 @@ class Buzon:
         return "250 OK"
 
 
+class ServidorSmtp(Controller):
+    """An SMTP server on a port of its own choosing; `direccion` once it has started."""
+
+    def __init__(self, manejo: Any) -> None:
+        super().__init__(manejo, hostname="127.0.0.1", port=0)
+
+    @property
+    def direccion(self) -> tuple[str, int]:
+        assert self.server
+        host, puerto = self.server.sockets[0].getsockname()
+        return host, puerto
+
+    def _trigger_server(self) -> None:
+        # aiosmtpd knocks on port 0 to see whether it is up: here it knocks on the port that it got.
+        with socket.create_connection(self.direccion) as puerta:
+            puerta.recv(1024)
+
+
 @pytest.fixture
 def servidor_smtp(settings: Any) -> Iterator[Buzon]:
     """A real SMTP server in this process; Django's mail goes to it. `.mensajes` is what arrived."""
     buzon = Buzon()
-    controlador = Controller(buzon, hostname="127.0.0.1", port=0)
-
-    def tocar_la_puerta() -> None:
-        # aiosmtpd knocks on port 0 to see whether it is up: here it knocks on the port that it got.
-        assert controlador.server
-        with socket.create_connection(controlador.server.sockets[0].getsockname()) as puerta:
-            puerta.recv(1024)
-
-    controlador._trigger_server = tocar_la_puerta  # type: ignore[method-assign]
+    controlador = ServidorSmtp(buzon)
     controlador.start()
-    assert controlador.server
-    host, puerto = controlador.server.sockets[0].getsockname()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = host, puerto
-    buzon.url = f"smtp://{host}:{puerto}"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = controlador.direccion
+    buzon.url = "smtp://{}:{}".format(*controlador.direccion)
     yield buzon
     controlador.stop()

@@ -87,6 +87,7 @@ MATRIZ = {
     "atencion": Fila(ATIENDEN),
     "avisos": Fila(VEN_CASOS),
     "aviso": Fila(VEN_CASOS, args="aviso"),
+    "informados": Fila({"direccion", "admin"}),
     "aviso_reenviar": Fila(NADIE, ATIENDEN, "aviso"),
     "atencion_corregir_correo": Fila(ATIENDEN, ATIENDEN, "caso"),
     "atencion_reenviar": Fila(NADIE, ATIENDEN, "caso"),

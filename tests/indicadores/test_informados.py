@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db.models import F
+from django.test import Client
 from django.utils import timezone
 
 from expedientes.models import Documento, Expediente
@@ -13,7 +14,7 @@ from laboratorio.recorrido import enmendar, firmar
 from notificaciones import services
 from notificaciones.models import Notificacion
 from senasa.models import Puesto
-from tests.builders import crear_caso, crear_importador
+from tests.builders import crear_caso, crear_importador, personas
 from tests.conftest import Buzon
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +94,35 @@ def test_los_dias_son_de_lima(certificado: Any) -> None:
         assert informados(dia, dia).informes == cuenta
     Documento.objects.filter(expediente=caso.expediente).update(emitido_en=medianoche - timedelta.resolution)
     assert informados(dia, dia).informes == 0
+
+
+def test_la_pagina_dice_quien_no_se_entero_y_por_que(client: Client, certificado: Any, servidor_smtp: Buzon) -> None:
+    uno, dos = crear_caso("resultado_emitido"), crear_caso("resultado_emitido", importador=crear_importador(1))
+    mes = timezone.localdate(Documento.objects.get(expediente=uno.expediente).emitido_en)
+    client.force_login(personas()["direccion"])
+
+    def dicho(**consulta: str) -> dict[str, str]:
+        pagina = client.get("/programa/informados/", {"mes": f"{mes:%Y-%m}", **consulta})
+        assert pagina.status_code == 200
+        return {fila.expediente: fila.porque for fila in pagina.context["sin_informar"]}
+
+    assert set(dicho().values()) == {"El aviso sigue por salir."}
+    services.despachar()
+    assert dicho() == {}
+    E = Notificacion.Estado
+    avisos(uno).update(estado=E.REBOTADA, rebotada_en=F("enviada_en"), error="Devuelto: el buzón está lleno (5.2.2).")
+    avisos(dos).update(enviada_en=F("creada_en") + timedelta(minutes=20))
+    assert dicho() == {
+        uno.expediente.numero: "Devuelto: el buzón está lleno (5.2.2).", dos.expediente.numero: "Salió 20 min después.",
+    }  # fmt: skip
+    assert dicho(puesto="PCA") == {}
+    assert (
+        f"/avisos/?q={uno.expediente.numero}"
+        in client.get("/programa/informados/", {"mes": f"{mes:%Y-%m}"}).content.decode()
+    )
+    avisos(dos).delete()
+    assert dicho()[dos.expediente.numero].startswith("No se debió ningún aviso")
+    for raro in ({"mes": "x"}, {"puesto": "x"}, {"mes": "1900-01"}):
+        assert client.get("/programa/informados/", raro).status_code == 200
+    client.force_login(personas()["inspector"])
+    assert client.get("/programa/informados/").status_code == 403

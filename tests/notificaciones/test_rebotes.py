@@ -1,7 +1,6 @@
 """Reports of delivery, from a real Maildir and over real IMAP: what they may change, and what nobody can make them."""
 
 import re
-import smtplib
 import socketserver
 import threading
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -21,7 +19,7 @@ from notificaciones import rebotes, services, tasks
 from notificaciones.models import Notificacion
 from notificaciones.rebotes import Que
 from senasa import reloj
-from tests.conftest import Buzon
+from tests.conftest import Buzon, ServidorSmtp
 from tests.notificaciones.test_salida import deber
 
 pytestmark = pytest.mark.django_db
@@ -338,21 +336,15 @@ def test_se_piden_los_reportes_a_quien_los_da(settings: Any) -> None:
         async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
             return "250 OK"
 
-    class Servidor(Controller):
+    class Servidor(ServidorSmtp):
         def factory(self) -> SMTP:
             return ConReportes(Manejo())
 
-        def _trigger_server(self) -> None:
-            assert self.server
-            host, puerto = self.server.sockets[0].getsockname()
-            smtplib.SMTP(host, puerto).quit()
-
-    servidor = Servidor(Manejo(), hostname="127.0.0.1", port=0)
+    servidor = Servidor(Manejo())
     servidor.start()
     try:
-        assert servidor.server
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = servidor.server.sockets[0].getsockname()
+        settings.EMAIL_HOST, settings.EMAIL_PORT = servidor.direccion
         settings.REBOTES_CORREO = "rebotes@senasa.example"
         notificacion = deber()
         assert services.despachar() == 1

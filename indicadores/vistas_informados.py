@@ -1,0 +1,38 @@
+"""The proof that users are informed: month by month, and of a month each report whose reader was not told in time."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from senasa.models import Puesto, Rol
+from senasa.permisos import con_rol
+
+from .informados import informados, meses, sin_informar
+
+DIRIGEN = (Rol.DIRECCION, Rol.ADMINISTRADOR)
+MESES = 12
+TOPE = 200
+
+
+@con_rol(*DIRIGEN)
+@require_safe
+def ver(request: HttpRequest) -> HttpResponse:
+    """Indicator 6 of the last year, and the chosen month's reports that were not told in time."""
+    puesto = Puesto.objects.filter(codigo=request.GET.get("puesto", "")).first()
+    hay = meses(timezone.localdate(), MESES)
+    desde, hasta = next((mes for mes in hay if f"{mes[0]:%Y-%m}" == request.GET.get("mes")), hay[0])
+    return render(
+        request,
+        "indicadores/informados.html",
+        {
+            "filas": [(mes, informados(*mes, puesto)) for mes in hay],
+            "elegido": desde,
+            "sin_informar": sin_informar(desde, hasta, puesto, tope=TOPE),
+            "tope": TOPE,
+            "puesto": puesto,
+            "puestos": Puesto.objects.all(),
+            "minutos": settings.INFORMADO_MINUTOS,
+        },
+    )
