@@ -50,6 +50,7 @@ ENTRADAS = (
     ("Reversiones", "reversiones", set(ROLES_DE_LABORATORIO), ""),
     ("Preguntas", "preguntas", ROLES_DE_PUESTO | ROLES_DE_LABORATORIO, "por_contestar"),
     ("Programa", "programa", {Rol.DIRECCION, Rol.DIRECTOR, Rol.JEFE_DE_PUESTO}, ""),
+    ("Textos", "textos", {Rol.DIRECCION, Rol.ADMINISTRADOR}, ""),
     ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )

@@ -22,7 +22,7 @@ from expedientes import bitacora, documentos
 from expedientes.models import Adjunto, Evento, Expediente, Partida
 from laboratorio.models import Analisis
 from notificaciones.models import Notificacion
-from notificaciones.services import LUGAR_DEL_CODIGO, LUGAR_DEL_ENLACE
+from notificaciones.services import sin_secretos
 
 from . import caso
 
@@ -118,8 +118,7 @@ class _Carpeta:
         """Each notice as it was written, with what became of it. The link is a key: it never leaves in a copy."""
         avisos = Notificacion.objects.filter(referencia=self.expediente.referencia).order_by("id")
         for n, aviso in enumerate(avisos.iterator(), start=1):
-            texto = aviso.texto.replace(LUGAR_DEL_ENLACE, "[enlace de seguimiento, reservado]")
-            texto = texto.replace(LUGAR_DEL_CODIGO, "[código, reservado]")
+            texto = sin_secretos(aviso.texto)
             cabeza = [
                 ("Para", aviso.correo if self.con_datos else "[reservado]"),
                 ("Asunto", aviso.asunto),

@@ -19,7 +19,7 @@ from senasa import cuentas, escrito
 from senasa.models import ROLES_DE_LABORATORIO
 from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide, Transicion
 
-from . import avisos
+from . import avisos, textos
 from .lifecycle import TABLAS, exigir
 from .models import Expediente, Partida
 
@@ -227,7 +227,7 @@ def hecho(objeto: str, accion: str) -> str:
 
 def _mensaje(transicion: Transicion, expediente: Expediente) -> str:
     partes = [f"{transicion.hecho}."]
-    if transicion.avisa:
+    if transicion.avisa and not textos.apagado(transicion.avisa):
         quienes = _(" y ").join(avisos.destinatarios(expediente))
         partes.append(_("Se avisa por correo a %(quienes)s.") % {"quienes": quienes})
     return " ".join(partes)
@@ -236,5 +236,7 @@ def _mensaje(transicion: Transicion, expediente: Expediente) -> str:
 def _a_quien_avisa(transicion: Transicion, expediente: Expediente) -> list[str]:
     if not transicion.avisa:
         return [_("No envía ningún aviso al importador.")]
+    if textos.apagado(transicion.avisa):
+        return [_("No envía ningún aviso al importador: el de este acto está apagado.")]
     quienes = _(" y ").join(avisos.destinatarios(expediente))
     return [_("Avisa por correo a %(quienes)s, con el enlace de seguimiento.") % {"quienes": quienes}]

@@ -1,16 +1,21 @@
-"""What each notice says and to whom: renders the texts and puts them in the outbox."""
+"""To whom each notice is owed: chooses its text, renders the mail and puts it in the outbox. The texts: `textos.py`."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.utils import translation
 
-from notificaciones import internos
-from notificaciones.services import LUGAR_DEL_ENLACE, encolar, enlace_para
+from notificaciones import internos, preferencias
+from notificaciones.services import LUGAR_DE_PREFERENCIAS, LUGAR_DEL_ENLACE, encolar, enlace_para
 from senasa.models import Usuario
 
+from . import textos
 from .models import Evento, Expediente, Partida
+from .textos import Audiencia, Datos, Trato
 
 
 def destinatarios(expediente: Expediente) -> list[str]:
@@ -22,7 +27,9 @@ def destinatarios(expediente: Expediente) -> list[str]:
 
 
 def deber(aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any) -> None:
-    """Owe `aviso` to everybody who follows the case, within the act's transaction."""
+    """Owe `aviso` to everybody who follows the case, within the act's transaction; to nobody while it is off."""
+    if textos.apagado(aviso):
+        return
     for correo in destinatarios(expediente):
         deber_a(correo, aviso, expediente=expediente, evento=evento, partida=partida, **mas)
 
@@ -38,24 +45,40 @@ def deber_a(
     **mas: Any,
 ) -> None:
     """Owe `aviso` to one address. The same event never owes it twice. Who lost the case gets no link to it."""
-    titulo, parrafos = redactar(aviso, expediente=expediente, evento=evento, partida=partida, **mas)
-    contexto = {
-        "titulo": titulo,
-        "parrafos": parrafos,
-        "expediente": expediente,
-        "enlace": LUGAR_DEL_ENLACE if con_enlace else "",
-    }
+    correo = correo.lower()
+    importador = Audiencia.IMPORTADOR if correo == expediente.importador.correo.lower() else Audiencia.AGENTE
+    datos = Datos(expediente, evento, partida, importador, mas)
+    with translation.override("es-pe"):  # whatever language the page has on which somebody did it
+        titulo, parrafos, version = redactar(aviso, datos)
+        contexto = contexto_de(titulo, parrafos, datos, con_enlace=con_enlace)
+        texto, html = render_to_string("correos/base.txt", contexto), render_to_string("correos/base.html", contexto)
     encolar(
         clave=f"{aviso}:{evento.pk}:{correo}",
         correo=correo,
         asunto=f"{expediente.numero}: {titulo}",
-        texto=render_to_string("correos/base.txt", contexto),
-        html=render_to_string("correos/base.html", contexto),
+        texto=texto,
+        html=html,
         aviso=aviso,
         referencia=expediente.referencia,
         evento_id=evento.pk,
         enlace=enlace_para(referencia=expediente.referencia, correo=correo) if con_enlace else None,
+        preferencia=preferencias.de(correo) if con_enlace else None,
+        dejable=textos.trato(aviso) == Trato.NOTICIA,
+        version_del_texto=version,
     )
+
+
+def contexto_de(titulo: str, parrafos: list[str], datos: Datos, *, con_enlace: bool = True) -> dict[str, Any]:
+    """What the templates of a mail about a case ask for."""
+    return {
+        "titulo": titulo,
+        "parrafos": parrafos,
+        "expediente": datos.expediente,
+        # Who clears the goods of many importers looks for the importer first.
+        "de_quien": datos.expediente.importador.nombre if datos.audiencia == Audiencia.AGENTE else "",
+        "enlace": LUGAR_DEL_ENLACE if con_enlace else "",
+        "preferencias": LUGAR_DE_PREFERENCIAS if con_enlace else "",
+    }
 
 
 def deber_al_personal(
@@ -80,38 +103,33 @@ def deber_al_personal(
     )
     if not por_correo:
         return
-    textos = {"titulo": titulo, "parrafos": parrafos, "interno": True, "enlace": settings.SITIO_URL + url}
+    pagina = {"titulo": titulo, "parrafos": parrafos, "interno": True, "enlace": settings.SITIO_URL + url}
     for correo in sorted({persona.email.lower() for persona in quienes if persona.email}):
         encolar(
             clave=f"{clave}:{correo}",
             correo=correo,
             asunto=titulo,
-            texto=render_to_string("correos/base.txt", textos),
-            html=render_to_string("correos/base.html", textos),
+            texto=render_to_string("correos/base.txt", pagina),
+            html=render_to_string("correos/base.html", pagina),
             aviso=aviso,
             referencia=f"interno:{clave}"[:60],
         )
 
 
-def redactar(
-    aviso: str, *, expediente: Expediente, evento: Evento, partida: Partida | None = None, **mas: Any
-) -> tuple[str, list[str]]:
-    """What `aviso` says of a case: the news in one line, then its paragraphs, as plain text."""
-    dictamen = partida.dictamen if partida else None
-    contexto = {
-        "expediente": expediente,
-        "partida": partida,
-        "evento": evento,
-        "dictamen": dictamen,
-        "medida": dictamen.medidas.order_by("-id").first() if dictamen else None,
-        "observacion": expediente.observacion,
-        "varias": expediente.partidas.count() > 1,
-        **mas,
-    }
-    return leer(aviso, contexto)
+def redactar(aviso: str, datos: Datos) -> tuple[str, list[str], str]:
+    """What `aviso` says of a case to that audience: the news in one line, its paragraphs, and which version says so."""
+    texto = textos.elegir(aviso, datos)
+    if texto is None:  # a notice of code alone
+        titulo, parrafos = leer(
+            aviso, {"expediente": datos.expediente, "partida": datos.partida, "evento": datos.evento, **datos.mas}
+        )
+        return titulo, parrafos, ""
+    audiencia = datos.audiencia if datos.audiencia in texto.audiencias else texto.audiencias[0]
+    version = textos.vigente(texto.nombre, audiencia)
+    titulo, parrafos = textos.redactar(texto, datos, version)
+    return titulo, parrafos, f"{texto.nombre}/{audiencia}/{version.version if version else 0}"
 
 
 def leer(aviso: str, contexto: dict[str, Any]) -> tuple[str, list[str]]:
-    """A notice is one file, `correos/<aviso>.txt`: its first line is the news, blank lines part the paragraphs."""
-    titulo, _salto, cuerpo = render_to_string(f"correos/{aviso}.txt", contexto).strip().partition("\n")
-    return " ".join(titulo.split()), [" ".join(parrafo.split()) for parrafo in cuerpo.split("\n\n") if parrafo.strip()]
+    """A notice that is not about a case, or not to its owner: a template of ours, which nobody edits."""
+    return textos.partir(render_to_string(f"correos/{aviso}.txt", contexto), aviso=aviso)

@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from notificaciones.models import Preferencia
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
@@ -31,6 +32,7 @@ from .numeros import (
     validar_guia_aerea,
 )
 from .services import MEDIDAS_DE, PartidaNueva
+from .textos import MAX_CUERPO, MAX_TITULO, Texto, errores
 
 Seccion = dict[str, Any]
 
@@ -792,3 +794,46 @@ class FormularioVerificarArchivo(forms.Form):
 def impiden_ingreso(informes: Sequence[Documento]) -> list[Documento]:
     """The reports over which no ingreso is possible."""
     return [i for i in informes if i.impide_ingreso or i.conclusion == Documento.Conclusion.INDETERMINADO]
+
+
+# ── What the notices say ──────────────────────────────────────────────────────────────────────────
+
+
+class FormularioCausa(forms.Form):
+    causa = forms.CharField(label=_("Por qué"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class FormularioTexto(FormularioCausa):
+    """A version of a notice's text; what it may name is said beside each field that names something else."""
+
+    titulo = forms.CharField(
+        label=_("Asunto"),
+        max_length=MAX_TITULO,
+        help_text=_("La noticia, en una línea. El número del expediente va delante y lo pone el sistema."),
+    )
+    cuerpo = forms.CharField(
+        label=_("Mensaje"),
+        max_length=MAX_CUERPO,
+        widget=forms.Textarea(attrs={"rows": 16}),
+        help_text=_("Párrafos separados por una línea en blanco. El botón con el enlace lo pone el sistema."),
+    )
+    field_order = ["titulo", "cuerpo", "causa"]
+
+    def __init__(self, *args: Any, texto: Texto, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.texto = texto
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or {}
+        escrito = {campo: datos.get(campo, "") for campo in ("titulo", "cuerpo")}
+        for campo, mensajes in errores(self.texto, **escrito).items():
+            if campo in datos:  # what a field itself objects to is said already
+                for mensaje in mensajes:
+                    self.add_error(campo, mensaje)
+        return datos
+
+
+class FormularioPreferencias(forms.Form):
+    modo = forms.ChoiceField(
+        label=_("¿Cómo quiere recibir las novedades?"), choices=Preferencia.Modo.choices, widget=forms.RadioSelect
+    )

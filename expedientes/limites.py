@@ -18,6 +18,7 @@ TASAS = {
     "presentar": "120/h/ip",
     "acto": "120/h/ip",
     "planilla": "60/h/ip",
+    "preferencias": "60/h/key",  # of one address: the programs of many readers post from few machines
 }
 
 

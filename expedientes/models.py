@@ -897,6 +897,72 @@ class Medida(models.Model):
         return self.cumplida_en is None and self.sin_efecto_en is None
 
 
+# ── What the notices say ──────────────────────────────────────────────────────────────────────────
+
+
+class TextoDeAviso(models.Model):
+    """One version of what a notice says to an audience; the database lets nothing of it change (`textos.py`)."""
+
+    texto = models.CharField(max_length=40)
+    audiencia = models.CharField(max_length=12)
+    version = models.PositiveSmallIntegerField(_("versión"))
+    titulo = models.CharField(_("asunto"), max_length=120)
+    cuerpo = models.TextField(_("mensaje"))
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    causa = models.TextField(_("por qué"))
+    creado_en = models.DateTimeField()
+
+    class Meta:
+        ordering = ["texto", "audiencia", "-version"]
+        verbose_name = _("texto de aviso")
+        verbose_name_plural = _("textos de avisos")
+        constraints = [
+            models.UniqueConstraint(fields=["texto", "audiencia", "version"], name="texto_de_aviso_version_unica")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.texto} · {self.audiencia} · v{self.version}"
+
+
+class VigenciaDeTexto(models.Model):
+    """From when which version speaks: the last row of a text and audience. Without a version it is the file's."""
+
+    texto = models.CharField(max_length=40)
+    audiencia = models.CharField(max_length=12)
+    version = models.ForeignKey(TextoDeAviso, models.PROTECT, null=True, blank=True)
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    causa = models.TextField(_("por qué"))
+    desde = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("texto en vigor")
+        verbose_name_plural = _("textos en vigor")
+        indexes = [models.Index(fields=["texto", "audiencia", "-id"], name="vigencia_de_texto")]
+
+    def __str__(self) -> str:
+        return f"{self.texto} · {self.audiencia} · {self.version or _('de fábrica')}"
+
+
+class InterruptorDeAviso(models.Model):
+    """From when a notice is owed or not: the last row of it; without one it is."""
+
+    aviso = models.CharField(max_length=40)
+    encendido = models.BooleanField()
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    causa = models.TextField(_("por qué"))
+    desde = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("interruptor de aviso")
+        verbose_name_plural = _("interruptores de avisos")
+        indexes = [models.Index(fields=["aviso", "-id"], name="interruptor_de_aviso")]
+
+    def __str__(self) -> str:
+        return f"{self.aviso} · {_('encendido') if self.encendido else _('apagado')}"
+
+
 # ── The request before it is one ──────────────────────────────────────────────────────────────────
 
 

@@ -9,8 +9,10 @@ from . import (
     vistas_importador,
     vistas_incidencias,
     vistas_planilla,
+    vistas_preferencias,
     vistas_publicas,
     vistas_solicitar,
+    vistas_textos,
 )
 
 
@@ -30,6 +32,7 @@ register_converter(CodigoDeVerificacion, "cvd")
 SEGUIDO = "seguimiento/caso/<caso:numero>"
 BORRADOR = "solicitar/<uuid:envio>"
 PARTIDA = "expedientes/<caso:numero>/partidas/<int:orden>"
+TEXTO = "textos/<slug:nombre>/<slug:audiencia>"
 CASO = "expedientes/<caso:numero>"
 
 urlpatterns = [
@@ -95,6 +98,14 @@ urlpatterns = [
     path(f"{BORRADOR}/guardada/", vistas_solicitar.solicitar_guardada, name="solicitar_guardada"),
     path(f"{BORRADOR}/borrar/", vistas_solicitar.solicitar_borrar, name="solicitar_borrar"),
     path(f"{BORRADOR}/<slug:paso>/", vistas_solicitar.solicitar_paso, name="solicitar_paso"),
+    # What the notices say.
+    path("textos/", vistas_textos.textos, name="textos"),
+    path("textos/<slug:aviso>/apagar/", vistas_textos.aviso_conmutar, {"encendido": False}, name="aviso_apagar"),
+    path("textos/<slug:aviso>/encender/", vistas_textos.aviso_conmutar, {"encendido": True}, name="aviso_encender"),
+    path(f"{TEXTO}/", vistas_textos.texto, name="texto"),
+    path(f"{TEXTO}/vista/", vistas_textos.texto_vista, name="texto_vista"),
+    path(f"{TEXTO}/nueva/", vistas_textos.texto_nuevo, name="texto_nuevo"),
+    path(f"{TEXTO}/v<int:version>/poner/", vistas_textos.texto_poner, name="texto_poner"),
     # Public.
     path(f"{SEGUIDO}/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
     path(
@@ -107,6 +118,8 @@ urlpatterns = [
     path(f"{SEGUIDO}/anular/", vistas_importador.seguimiento_anular, name="seguimiento_anular"),
     path(f"{SEGUIDO}/desistir/", vistas_importador.seguimiento_desistir, name="seguimiento_desistir"),
     path("seguimiento/<str:token>/", vistas_publicas.seguimiento_abrir, name="seguimiento"),
+    path("preferencias/<str:token>/", vistas_preferencias.preferencias, name="preferencias"),
+    path("preferencias/<str:token>/baja/", vistas_preferencias.preferencias_baja, name="preferencias_baja"),
     path("verificar/", vistas_publicas.verificar, name="verificar"),
     path("verificar/<str:cvd>/", vistas_publicas.verificar_cvd, name="verificar_cvd"),
 ]

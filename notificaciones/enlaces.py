@@ -57,7 +57,7 @@ def revocar_de(*, referencia: str, correo: str) -> None:
     """Kill the live link of an address to an object, and take back the mails that would still carry it."""
     vivos = Enlace.objects.filter(referencia=referencia, correo=correo, revocado_en=None)
     Notificacion.objects.filter(enlace__in=vivos, estado=Notificacion.Estado.PENDIENTE).update(
-        estado=Notificacion.Estado.CANCELADA, error="El enlace se retiró antes de enviarlo."
+        estado=Notificacion.Estado.CANCELADA, para_resumen=False, error="El enlace se retiró antes de enviarlo."
     )
     vivos.update(revocado_en=timezone.now())
 

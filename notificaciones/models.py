@@ -34,6 +34,32 @@ class Enlace(models.Model):
         return f"{self.referencia} v{self.version}"
 
 
+class Preferencia(models.Model):
+    """How an address wants the news that may wait. The token of its page is derived, never stored."""
+
+    class Modo(models.TextChoices):
+        TODO = "todo", _("Cada aviso, en cuanto ocurre")
+        RESUMEN = "resumen", _("Un resumen al día con las novedades de todos mis expedientes")
+        MINIMO = "minimo", _("Solo los avisos indispensables")
+
+    correo = models.EmailField(_("correo"), unique=True)
+    modo = models.CharField(_("cómo recibe las novedades"), max_length=10, choices=Modo, default=Modo.TODO)
+    cambiada_en = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("preferencia de avisos")
+        verbose_name_plural = _("preferencias de avisos")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(modo__in=["todo", "resumen", "minimo"]), name="preferencia_modo_conocido"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.get_modo_display()
+
+
 class Notificacion(models.Model):
     """One mail that is owed, and what became of it."""
 
@@ -77,6 +103,14 @@ class Notificacion(models.Model):
     # Somebody did what mends one that did not arrive: sent it again, or corrected the address.
     reparada_en = models.DateTimeField(null=True, blank=True)
     message_id = models.CharField(max_length=120, unique=True)
+    # Which version of which text it was written with; empty where there are no versions.
+    version_del_texto = models.CharField(max_length=60, blank=True, db_default="")
+    # Whose page its foot leads to, and whether that reader may stop mails like it.
+    preferencia = models.ForeignKey(Preferencia, models.PROTECT, null=True, blank=True)
+    dejable = models.BooleanField(default=False, db_default=False)
+    # It waits for the digest of the day; then `resumen` is the mail that carries it, and tells what became of it.
+    para_resumen = models.BooleanField(default=False, db_default=False)
+    resumen = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="reunidas")
 
     class Meta:
         ordering = ["id"]
@@ -91,6 +125,10 @@ class Notificacion(models.Model):
                 condition=~Q(estado__in=["enviada", "entregada", "rebotada"]) | Q(enviada_en__isnull=False),
                 name="notificacion_enviada_con_hora",
             ),
+            models.CheckConstraint(
+                condition=Q(para_resumen=False) | Q(resumen__isnull=True, dejable=True),
+                name="notificacion_espera_resumen",
+            ),
         ]
         indexes = [
             models.Index(
@@ -101,6 +139,7 @@ class Notificacion(models.Model):
                 name="notificacion_por_reparar",
                 condition=Q(estado__in=["fallida", "rebotada"], reparada_en__isnull=True),
             ),
+            models.Index(fields=["correo"], name="notificacion_para_resumen", condition=Q(para_resumen=True)),
             models.Index(fields=["creada_en", "estado"], name="notificacion_por_fecha"),
             models.Index(fields=["correo"], name="notificacion_por_correo"),
             # Who was told of what, and when: indicator 6 reads a month of one notice.

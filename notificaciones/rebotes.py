@@ -158,6 +158,13 @@ def anotar(reporte: Reporte) -> Que:
     else:
         notificacion.estado, notificacion.entregada_en, notificacion.error = E.ENTREGADA, momento, ""
     notificacion.save(update_fields=["estado", "enviada_en", "entregada_en", "rebotada_en", "reclamada_hasta", "error"])
+    # What a digest carried shares its luck.
+    notificacion.reunidas.exclude(estado=E.CANCELADA).update(
+        **{
+            campo: getattr(notificacion, campo)
+            for campo in ("estado", "enviada_en", "entregada_en", "rebotada_en", "error")
+        }
+    )
     return reporte.que
 
 

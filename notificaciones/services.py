@@ -27,14 +27,15 @@ from django.utils.html import escape
 
 from senasa import reloj, timbre
 
-from . import enlaces, tasks
+from . import enlaces, preferencias, tasks
 from .mensaje import Correo
-from .models import Enlace, Notificacion
+from .models import Enlace, Notificacion, Preferencia
 
 registro = logging.getLogger(__name__)
 
-# Where link and code go in the texts: neither may be in any table, so they are put in while sending.
+# Where links and codes go in the texts: none may be in any table, so they are put in while sending.
 LUGAR_DEL_ENLACE = "%ENLACE%"
+LUGAR_DE_PREFERENCIAS = "%PREFERENCIAS%"
 LUGAR_DEL_CODIGO = "%CODIGO%"
 CON_CODIGO = "codigo"  # the one notice that carries a code
 # What a killed worker had in hand is sent by another after this long: longer than a server may hang (EMAIL_TIMEOUT),
@@ -73,8 +74,15 @@ def encolar(
     evento_id: int | None = None,
     enlace: Enlace | None = None,
     reenvio_de: Notificacion | None = None,
+    preferencia: Preferencia | None = None,
+    dejable: bool = False,
+    version_del_texto: str = "",
 ) -> Notificacion:
     """Owe a mail, within the caller's transaction. The same `clave` owes it once. `reenvio_de`: the one it repeats.
+
+    `preferencia`: what its reader wants, and whose page the foot leads to. `dejable`: that may hold this one back: it
+    then waits for the digest of the day, or its row says that it was not sent, and why. `version_del_texto`: what it
+    was written with.
 
     Raises ValueError for a line break in address or subject: a header must not be forged.
     """
@@ -83,6 +91,8 @@ def encolar(
     validate_email(correo)
     ahora = timezone.now()
     debida_en = reloj.ahora() if reloj.esta_fijado() else ahora
+    modo = preferencia.modo if preferencia and dejable else Preferencia.Modo.TODO
+    saldra_en = preferencias.hora_del_resumen(ahora) if modo == Preferencia.Modo.RESUMEN else debida_en
     notificacion, nueva = Notificacion.objects.get_or_create(
         clave=clave,
         defaults={
@@ -96,13 +106,22 @@ def encolar(
             "enlace": enlace,
             "creada_en": debida_en,
             "desfase": ahora - debida_en,
-            "proximo_intento_en": debida_en,
-            "limite_en": ahora + VIDA,
+            "proximo_intento_en": saldra_en,
+            "limite_en": max(ahora, saldra_en) + VIDA,
             "reenvio_de": reenvio_de,
+            "preferencia": preferencia,
+            "dejable": dejable,
+            "version_del_texto": version_del_texto,
+            "para_resumen": modo == Preferencia.Modo.RESUMEN,
+            **(
+                {"estado": Notificacion.Estado.CANCELADA, "error": preferencias.NO_QUIERE}
+                if modo == Preferencia.Modo.MINIMO
+                else {}
+            ),
             "message_id": f"<{get_random_string(32).lower()}@{dominio()}>",
         },
     )
-    if nueva:
+    if nueva and modo == Preferencia.Modo.TODO:
         timbre.tocar(tasks.despachar)
     return notificacion
 
@@ -135,6 +154,8 @@ def reenviar(notificacion: Notificacion, *, correo: str) -> Notificacion:
         evento_id=notificacion.evento_id,
         enlace=enlace,
         reenvio_de=notificacion,
+        preferencia=preferencias.de(correo) if notificacion.preferencia_id else None,
+        version_del_texto=notificacion.version_del_texto,
     )
     reparar(Notificacion.objects.filter(pk=notificacion.pk))
     return nueva
@@ -198,9 +219,10 @@ def _reclamar() -> list[Notificacion]:
     ahora = timezone.now()
     lote = list(
         Notificacion.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("enlace")
+        .select_related("enlace", "preferencia")
         .filter(Q(reclamada_hasta=None) | Q(reclamada_hasta__lte=ahora))
         .filter(estado=Notificacion.Estado.PENDIENTE, proximo_intento_en__lte=ahora)
+        .filter(para_resumen=False, resumen=None)  # what a digest carries goes out with it
         .order_by("proximo_intento_en")[:LOTE]
     )
     Notificacion.objects.filter(pk__in=[notificacion.pk for notificacion in lote]).update(
@@ -214,7 +236,8 @@ def _reclamar() -> list[Notificacion]:
 # while earlier mails of the batch hang, and an address can be corrected: who comes late leaves the row alone.
 ENVIADA = """
 UPDATE notificaciones_notificacion SET estado = 'enviada', enviada_en = %(ahora)s - desfase, reclamada_hasta = NULL,
-    error = '' WHERE id = %(enviada)s AND estado NOT IN ('entregada', 'rebotada')"""
+    error = '' WHERE id = %(enviada)s AND estado NOT IN ('entregada', 'rebotada')
+    OR resumen_id = %(enviada)s AND estado = 'pendiente'"""
 TOMADA = """
 UPDATE notificaciones_notificacion SET intentos = intentos + 1, reclamada_hasta = %(hasta)s
     WHERE id = %(tomada)s AND estado = 'pendiente' AND intentos = %(intentos)s"""
@@ -236,22 +259,54 @@ def _tomar(notificacion: Notificacion | None, enviada: Notificacion | None) -> b
 
 def componer(notificacion: Notificacion) -> Correo:
     """The mail as it goes out, with its link or its code put in."""
-    enlace = enlaces.url(notificacion.enlace) if notificacion.enlace else settings.SITIO_URL
-    codigo = enlaces.codigo(notificacion.referencia) if notificacion.aviso == CON_CODIGO else LUGAR_DEL_CODIGO
+    secretos = _secretos(notificacion)
     mensaje = Correo(
         subject=notificacion.asunto,
-        body=notificacion.texto.replace(LUGAR_DEL_ENLACE, enlace).replace(LUGAR_DEL_CODIGO, codigo),
+        body=_con(secretos, notificacion.texto),
         from_email=settings.CORREO_REMITENTE,
         to=[notificacion.correo],
         headers={
             "Message-ID": notificacion.message_id,
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",
+            **(
+                preferencias.cabeceras(notificacion.preferencia)
+                if notificacion.preferencia and notificacion.dejable
+                else {}
+            ),
         },
     )
-    html = notificacion.html.replace(LUGAR_DEL_ENLACE, escape(enlace)).replace(LUGAR_DEL_CODIGO, codigo)
+    html = _con({lugar: escape(valor) for lugar, valor in secretos.items()}, notificacion.html)
     mensaje.attach_alternative(html, "text/html")
     return mensaje
+
+
+def _secretos(notificacion: Notificacion) -> dict[str, str]:
+    """What is put in while sending, by its place in the texts."""
+    secretos = {LUGAR_DEL_ENLACE: enlaces.url(notificacion.enlace) if notificacion.enlace else settings.SITIO_URL}
+    if notificacion.aviso == CON_CODIGO:
+        secretos[LUGAR_DEL_CODIGO] = enlaces.codigo(notificacion.referencia)
+    if notificacion.preferencia:
+        secretos[LUGAR_DE_PREFERENCIAS] = preferencias.url(notificacion.preferencia)
+    if notificacion.aviso == preferencias.RESUMEN:
+        # The links of its own rows and reader alone, whatever stands in the text; one taken back opens nothing.
+        suyas = Q(notificacion__resumen=notificacion) | Q(notificacion__resumen__reenvio=notificacion)
+        for enlace in Enlace.objects.filter(suyas, correo=notificacion.correo).distinct():
+            secretos[preferencias.lugar_de(enlace.pk)] = enlaces.url(enlace)
+    return secretos
+
+
+def _con(secretos: dict[str, str], texto: str) -> str:
+    for lugar, valor in secretos.items():
+        texto = texto.replace(lugar, valor)
+    return texto
+
+
+def sin_secretos(texto: str) -> str:
+    """A mail's text for whoever is not its reader: links and codes are named, not given."""
+    texto = texto.replace(LUGAR_DEL_CODIGO, "[código, reservado]")
+    texto = texto.replace(LUGAR_DE_PREFERENCIAS, "[enlace de preferencias, reservado]")
+    return preferencias.LUGARES.sub("[enlace de seguimiento, reservado]", texto)
 
 
 def _entregar(notificacion: Notificacion, conexion: BaseEmailBackend) -> bool:
@@ -300,6 +355,9 @@ def _anotar_fallo(notificacion: Notificacion, error: Exception) -> None:
     Notificacion.objects.filter(
         pk=notificacion.pk, estado=Notificacion.Estado.PENDIENTE, intentos=notificacion.intentos + 1
     ).update(estado=estado, proximo_intento_en=ahora + pausa, reclamada_hasta=None, error=_en_palabras(error))
+    if perdida:
+        reunidas = notificacion.reunidas.filter(estado=Notificacion.Estado.PENDIENTE)
+        reunidas.update(estado=Notificacion.Estado.FALLIDA, error=_en_palabras(error))
     registro.warning("notificación %s sin enviar: %s", notificacion.pk, type(error).__name__)
 
 

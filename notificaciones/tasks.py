@@ -15,3 +15,10 @@ def leer_rebotes() -> None:
     from . import rebotes
 
     rebotes.leer()
+
+
+@shared_task(name="notificaciones.tasks.resumir", expires=60)
+def resumir() -> None:
+    from . import resumenes
+
+    resumenes.resumir()

@@ -330,6 +330,8 @@ REBOTES_CORREO = env("REBOTES_CORREO", default="")
 REBOTES_URL = env("REBOTES_URL", default="")
 # Whoever has his report's notice within this long was informed in time (indicator 6).
 INFORMADO_MINUTOS = env.int("INFORMADO_MINUTOS", default=15)
+# The hour of Lima at which those who want one digest a day get it.
+RESUMEN_HORA = env.int("RESUMEN_HORA", default=17)
 
 # Signature
 
@@ -414,6 +416,7 @@ CELERY_BEAT_SCHEDULE = {
     tarea: {"task": tarea, "schedule": cada(segundos), "options": {"expires": segundos}}
     for tarea, segundos in {
         "notificaciones.tasks.despachar": 5,
+        "notificaciones.tasks.resumir": 60,
         "notificaciones.tasks.leer_rebotes": 60,
         "laboratorio.tasks.barrer_informes": 5,
         "laboratorio.tasks.avisar_certificados": 3600,

@@ -25,7 +25,7 @@ from laboratorio.hojas import abrir_hoja
 from laboratorio.models import Analisis, Muestra
 from laboratorio.services import guardar_contramuestra, guardar_evidencia
 from laboratorio.suplencias import nombrar
-from notificaciones import enlaces
+from notificaciones import enlaces, preferencias
 from notificaciones.models import AvisoInterno, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj
@@ -207,6 +207,15 @@ MATRIZ = {
     "regla_encender": Fila({"director"}, {"director"}, "regla"),
     "regla_apagar": Fila({"director"}, {"director"}),
     "regla_publica": Fila(PUBLICA, args="regla"),
+    "textos": Fila({"direccion", "admin"}),
+    "texto": Fila({"direccion", "admin"}, args="texto"),
+    "texto_vista": Fila({"direccion", "admin"}, args="texto"),
+    "texto_nuevo": Fila({"direccion", "admin"}, {"direccion", "admin"}, "texto"),
+    "texto_poner": Fila({"direccion", "admin"}, {"direccion", "admin"}, "texto_y_version"),
+    "aviso_apagar": Fila({"direccion", "admin"}, {"direccion", "admin"}, "aviso_con_texto"),
+    "aviso_encender": Fila({"direccion", "admin"}, {"direccion", "admin"}, "aviso_con_texto"),
+    "preferencias": Fila(PUBLICA, PUBLICA, "preferencias"),
+    "preferencias_baja": Fila(PUBLICA, PUBLICA, "preferencias"),
     "verificar": Fila(PUBLICA, PUBLICA),
     "verificar_cvd": Fila(PUBLICA, args="documento"),
     "seguimiento": Fila(PUBLICA, args="token"),
@@ -368,6 +377,10 @@ def mundo(certificado, tmp_path):
         "regla": [1],
         "lista": ["ciclo"],
         "periodo": {"desde": "2026-01-01", "hasta": "2026-12-31"},
+        "texto": ["informe_emitido", "importador"],
+        "texto_y_version": ["informe_emitido", "importador", 0],
+        "aviso_con_texto": ["cerrado"],
+        "preferencias": [preferencias.token(preferencias.de("a@example.com"))],
     }
     return argumentos
 

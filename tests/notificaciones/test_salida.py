@@ -20,6 +20,7 @@ from expedientes import services as casos
 from expedientes.firma import cargar_certificado
 from expedientes.lifecycle import TABLAS
 from expedientes.models import AgenteAduana, Expediente, Medida
+from expedientes.textos import TEXTOS
 from laboratorio import certificados, preguntas, recepcion
 from laboratorio.recorrido import anular_informe, enmendar, enmendar_resultado, firmar
 from notificaciones import enlaces, services, tasks
@@ -33,9 +34,9 @@ pytestmark = pytest.mark.django_db
 
 RAIZ = Path(__file__).parents[2]
 # Those of a request that is no case yet, and of a case that comes from before, are read in tests of their own.
-DE_OTRAS_PRUEBAS = {"avisos_perdidos", "base", "borrador", "codigo", "incorporado", "recibo"}
+DE_OTRAS_PRUEBAS = {"avisos_perdidos", "base", "oscuro", "resumen", "borrador", "codigo", "incorporado", "recibo"}
 AL_PERSONAL = {"certificado_por_vencer", "demora_de_muestras", "pregunta", "respuesta"}
-AVISOS = sorted({ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")} - DE_OTRAS_PRUEBAS - AL_PERSONAL)
+AVISOS = sorted({texto.aviso for texto in TEXTOS.values()} - DE_OTRAS_PRUEBAS)
 E = Notificacion.Estado
 
 
@@ -426,6 +427,8 @@ def test_ningun_aviso_queda_sin_usar() -> None:
     debidos = {t.avisa for tabla in TABLAS.values() for t in tabla.values() if t.avisa}
     sin_acto = {"enlace_renovado", "correo_corregido", "observacion_por_vencer", "agente_retirado"}
     assert debidos | sin_acto == set(AVISOS)
+    archivos = {ruta.stem for ruta in (RAIZ / "templates" / "correos").glob("*.txt")}
+    assert archivos == set(TEXTOS) | AL_PERSONAL | (DE_OTRAS_PRUEBAS - {"incorporado", "recibo"})
 
 
 @pytest.mark.parametrize(
