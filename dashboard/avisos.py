@@ -11,7 +11,7 @@ from expedientes import entregas
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA
 from expedientes.models import Expediente
 from notificaciones.models import Notificacion
-from notificaciones.services import LUGAR_DEL_ENLACE
+from notificaciones.services import LUGAR_DEL_ENLACE, sin_secretos
 
 TITULOS = {
     "informe_en_revision": "Informe en revisión",
@@ -41,7 +41,7 @@ QUE_ES = {
     Notificacion.Estado.ENTREGADA: "llegaron al buzón",
     Notificacion.Estado.REBOTADA: "volvieron",
     Notificacion.Estado.FALLIDA: "no se pudo enviar",
-    Notificacion.Estado.CANCELADA: "ya no hacían falta",
+    Notificacion.Estado.CANCELADA: "ya no hacían falta, o no los quieren",
 }
 POR_REPARAR = "por_reparar"
 EL_ENLACE = "[aquí va el enlace personal: no se guarda ni se muestra]"
@@ -164,4 +164,4 @@ def contadores(cuenta: dict[str, int], elegido: str, url: dict[str, str]) -> lis
 
 def texto_sin_enlace(notificacion: Notificacion) -> str:
     """The text as it was sent, but for the link: it is in no table, and whoever reads this page needs none."""
-    return notificacion.texto.replace(LUGAR_DEL_ENLACE, EL_ENLACE)
+    return sin_secretos(notificacion.texto.replace(LUGAR_DEL_ENLACE, EL_ENLACE))
