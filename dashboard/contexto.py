@@ -34,6 +34,7 @@ INICIO = {
 ENTRADAS = (
     ("Tablero", "tablero", set(queries.VEN_CASOS), "vencidos"),
     ("Muelle", "muelle", {Rol.INSPECTOR, Rol.JEFE_DE_PUESTO}, "sin_llegar"),
+    ("Atrasos", "atrasos", {Rol.JEFE_DE_PUESTO, Rol.DIRECTOR, Rol.DIRECCION}, ""),
     ("Posentrada", "posentrada", {Rol.INSPECTOR, Rol.JEFE_DE_PUESTO}, "posentrada"),
     ("Nueva solicitud", "expediente_nuevo", {Rol.MESA_DE_PARTES}, ""),
     ("Muchas solicitudes", "expedientes_csv", {Rol.MESA_DE_PARTES}, ""),

@@ -216,6 +216,8 @@ OTROS_HECHOS = {
     "avisar_demora": "Demora del traslado, avisada a los dos lados",
     "preguntar": "Pregunta sobre una muestra",
     "contestar": "Pregunta contestada",
+    "tomar_accion": "Acción tomada por un atraso",
+    "cerrar_accion": "Acción por un atraso, cerrada",
 }
 
 

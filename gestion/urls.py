@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from . import views
+from . import views, vistas_atrasos
 
 urlpatterns = [
     path("mis-avisos/", views.mis_avisos, name="mis_avisos"),
     path("mis-avisos/leer/", views.mis_avisos_leer, name="mis_avisos_leer"),
     path("mis-avisos/<int:pk>/leer/", views.aviso_interno_leer, name="aviso_interno_leer"),
+    path("atrasos/", vistas_atrasos.atrasos, name="atrasos"),
+    path("atrasos/coordinacion/", vistas_atrasos.coordinacion, name="coordinacion"),
+    path("atrasos/<slug:tipo>/<int:pk>/accion/", vistas_atrasos.tomar_accion, name="tomar_accion"),
+    path("acciones/<int:pk>/cerrar/", vistas_atrasos.cerrar_accion, name="cerrar_accion"),
 ]

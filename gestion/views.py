@@ -1,4 +1,4 @@
-"""The bell: what each member of the staff was told, and what he has read of it."""
+"""What is each one's own: the actions he is responsible for, and the bell, read or not."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -9,14 +9,20 @@ from django.views.decorators.http import require_POST, require_safe
 
 from notificaciones import internos
 from notificaciones.models import AvisoInterno
+from senasa import reloj
+
+from . import queries
 
 POR_PAGINA = 30
+LARGO = 50
 
 
 @require_safe
 def mis_avisos(request: HttpRequest) -> HttpResponse:
     pagina = Paginator(internos.de(request.user), POR_PAGINA).get_page(request.GET.get("page"))
-    return render(request, "gestion/mis_avisos.html", {"page_obj": pagina})
+    mias = list(queries.mis_acciones(request.user)[:LARGO])
+    acciones = queries.filas_de(mias, request.user, reloj.ahora())
+    return render(request, "gestion/mis_avisos.html", {"page_obj": pagina, "acciones": acciones})
 
 
 @require_POST

@@ -350,6 +350,8 @@ DEMO_EXPEDIENTES = env.int("DEMO_EXPEDIENTES", default=80)
 # sides; a retained duplicate is kept this long unless the act says otherwise.
 DESPACHO_ABIERTO_HORAS = env.int("DESPACHO_ABIERTO_HORAS", default=6)
 DEMORA_TRASLADO_HORAS = env.int("DEMORA_TRASLADO_HORAS", default=24)
+# A report that nobody of its post has read after this long is brought to the jefe.
+LECTURA_HORAS = env.int("LECTURA_HORAS", default=4)
 CONTRAMUESTRA_DIAS = env.int("CONTRAMUESTRA_DIAS", default=30)
 CIERRE_AUTOMATICO_HORAS = env.int("CIERRE_AUTOMATICO_HORAS", default=4)
 
@@ -423,6 +425,7 @@ CELERY_BEAT_SCHEDULE = {
         "expedientes.tasks.barrer_documentos": 5,
         "expedientes.tasks.cerrar_listos": 300,
         "laboratorio.tasks.barrer_demoras": 300,
+        "gestion.tasks.escalar_informes": 300,
         "senasa.tasks.latir": 15,
         "senasa.tasks.respaldar_si_toca": 900,
         "expedientes.tasks.recordar_observaciones": 3600,

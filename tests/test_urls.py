@@ -17,8 +17,9 @@ from django.utils import timezone
 from dashboard.services import guardar_vista
 from expedientes import asignacion, borradores
 from expedientes.archivos import del_certificado
-from expedientes.models import Evento, Expediente, Motivo
+from expedientes.models import Evento, Expediente, Motivo, Partida
 from expedientes.services import guardar_adjunto
+from gestion.services import tomar_accion
 from laboratorio import contramuestras, preguntas, rotulos
 from laboratorio.demo import CLAVE
 from laboratorio.hojas import abrir_hoja
@@ -84,6 +85,11 @@ MATRIZ = {
     "mis_avisos": Fila(PERSONAL),
     "mis_avisos_leer": Fila(NADIE, PERSONAL),
     "aviso_interno_leer": Fila(NADIE, {"inspector"}, "aviso_interno"),
+    # Who answers for it; of a case on time a 409 to whoever could: tests/gestion/test_atrasos.py.
+    "atrasos": Fila({"jefe", "director", "direccion"}),
+    "coordinacion": Fila({"jefe", "director", "direccion"}),
+    "tomar_accion": Fila({"jefe", "director"}, {"jefe", "director"}, "atraso"),
+    "cerrar_accion": Fila({"jefe", "inspector"}, {"jefe", "inspector"}, "accion"),
     "atencion": Fila(ATIENDEN),
     "avisos": Fila(VEN_CASOS),
     "aviso": Fila(VEN_CASOS, args="aviso"),
@@ -346,6 +352,14 @@ def mundo(certificado, tmp_path):
     ausencia = asignacion.anotar_ausencia(
         ausente=colega, cubre=inspector, desde=hoy, hasta=hoy, causa="Médico.", actor=abierto.personas["jefe"]
     )
+    tarde = timezone.now() - timedelta(days=1)
+    for caso in (abierto, en_hoja):  # both in the laboratory, past their time there
+        Partida.objects.filter(expediente=caso.expediente).update(vence_en=tarde)
+        Expediente.objects.filter(pk=caso.expediente.pk).update(vence_en=tarde)
+    accion = tomar_accion(
+        expediente=en_hoja.expediente, tipo="plazo", objeto_id=en_hoja.partidas[0].pk, actor=abierto.personas["jefe"],
+        que_hara="Llamar al laboratorio.", responsable=inspector, para_el=timezone.localdate(),
+    )  # fmt: skip
     argumentos: dict[str, Any] = {
         "": [],
         "caso": [abierto.expediente.numero],
@@ -360,6 +374,8 @@ def mundo(certificado, tmp_path):
         "tanda": [tanda.pk],
         "rotulo": [tanda.rotulos.get().codigo],
         "despacho": [analisis.solicitud.despacho.numero],
+        "atraso": ["plazo", abierto.partidas[0].pk],
+        "accion": [accion.pk],
         "aviso_interno": [AvisoInterno.objects.filter(usuario=inspector)[0].pk],
         "pregunta": [pregunta.pk],
         "analisis": [analisis.pk],
