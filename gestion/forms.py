@@ -30,3 +30,12 @@ class FormularioCerrarAccion(forms.Form):
         label=_("Desenlace"), max_length=1000, widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("En qué terminó: qué se hizo y qué se logró."),
     )  # fmt: skip
+
+
+class FormularioDeStock(forms.Form):
+    """Which cases of the stock a link asks for."""
+
+    dia = forms.DateField()
+    mas_de = forms.IntegerField(required=False, min_value=0, max_value=9999)
+    hasta = forms.IntegerField(required=False, min_value=1, max_value=9999)
+    sin_muestra = forms.BooleanField(required=False)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, vistas_atrasos
+from . import views, vistas_atrasos, vistas_stock
 
 urlpatterns = [
     path("mis-avisos/", views.mis_avisos, name="mis_avisos"),
@@ -10,6 +10,8 @@ urlpatterns = [
     path("mis-avisos/<int:pk>/leer/", views.aviso_interno_leer, name="aviso_interno_leer"),
     path("atrasos/", vistas_atrasos.atrasos, name="atrasos"),
     path("atrasos/coordinacion/", vistas_atrasos.coordinacion, name="coordinacion"),
+    path("atrasos/stock/", vistas_stock.stock_antiguo, name="stock_antiguo"),
+    path("atrasos/stock/casos/", vistas_stock.stock_casos, name="stock_casos"),
     path("atrasos/<slug:tipo>/<int:pk>/accion/", vistas_atrasos.tomar_accion, name="tomar_accion"),
     path("acciones/<int:pk>/cerrar/", vistas_atrasos.cerrar_accion, name="cerrar_accion"),
 ]

@@ -88,6 +88,8 @@ MATRIZ = {
     # Who answers for it; of a case on time a 409 to whoever could: tests/gestion/test_atrasos.py.
     "atrasos": Fila({"jefe", "director", "direccion"}),
     "coordinacion": Fila({"jefe", "director", "direccion"}),
+    "stock_antiguo": Fila({"jefe", "director", "direccion"}),
+    "stock_casos": Fila({"jefe", "director", "direccion"}, consulta="dia"),
     "tomar_accion": Fila({"jefe", "director"}, {"jefe", "director"}, "atraso"),
     "cerrar_accion": Fila({"jefe", "inspector"}, {"jefe", "inspector"}, "accion"),
     "atencion": Fila(ATIENDEN),
@@ -376,6 +378,7 @@ def mundo(certificado, tmp_path):
         "despacho": [analisis.solicitud.despacho.numero],
         "atraso": ["plazo", abierto.partidas[0].pk],
         "accion": [accion.pk],
+        "dia": {"dia": timezone.localdate().isoformat(), "mas_de": "15"},
         "aviso_interno": [AvisoInterno.objects.filter(usuario=inspector)[0].pk],
         "pregunta": [pregunta.pk],
         "analisis": [analisis.pk],
