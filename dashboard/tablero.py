@@ -103,11 +103,11 @@ class Tablero:
         return jornada.colas(self.elegidos, self.lector, self.ahora)
 
     def sello(self, pagina: str = "") -> str:
-        """What changes whenever the page does, at the cost of one walk of the open cases: no act goes unseen.
+        """What changes whenever the page may, at the cost of one walk of the open cases: no act goes unseen.
 
         Every act adds to its case's log, so the number of entries of each open case tells it; the largest id would
         not, since a transaction that took its number first may be stored last. Deadlines that pass are counted, and
-        times in words are never older than `CADUCA_SEGUNDOS`.
+        times in words are never older than `CADUCA_SEGUNDOS`. It stays on the server: it moves with the bench too.
         """
         eventos = Func("pk", "eventos", function="hashint8extended", output_field=BigIntegerField())
         luces = {luz.value: Count("pk", filter=queries.del_semaforo(luz, self.ahora)) for luz in Semaforo}
@@ -149,7 +149,7 @@ class Comparada:
     puesto: Puesto
     abiertos: int
     vencidos: int
-    etapas: list[tuple[str, int, int]]  # stage, cases, late
+    etapas: list[tuple[str, str, int, int]]  # stage, its name, cases, late
 
 
 def lado_a_lado(tablero: Tablero) -> list[Comparada]:
@@ -160,7 +160,10 @@ def lado_a_lado(tablero: Tablero) -> list[Comparada]:
     comparadas = []
     for puesto in tablero.elegidos:
         cuenta = tablero.cuentas.get(puesto.pk, vacia)
-        etapas = [(etapa, cuenta[etapa]["total"], cuenta[etapa]["vencido"]) for etapa in queries.ETAPAS]
+        etapas = [
+            (etapa, nombre, cuenta[etapa]["total"], cuenta[etapa]["vencido"])
+            for etapa, nombre in queries.ETAPAS.items()
+        ]
         vencidos = queries.cuantos(cuenta, semaforo=Semaforo.VENCIDO)
         comparadas.append(Comparada(puesto, queries.cuantos(cuenta), vencidos, etapas))
     return comparadas

@@ -128,7 +128,8 @@ def _ya_decidida(request: HttpRequest, pk: int) -> str:
 
 # ── The daily meeting ─────────────────────────────────────────────────────────────────────────────
 
-TARDE_EN_HOJA = 18  # what fits on the page with all else; the rest is counted
+# What fits on the page with all else; the rest is counted.
+TARDE_EN_HOJA, CITAS_EN_HOJA = 18, 10
 
 
 @con_rol(Rol.INSPECTOR, Rol.JEFE_DE_PUESTO, Rol.DIRECCION, Rol.ADMINISTRADOR)
@@ -150,8 +151,8 @@ def reunion(request: HttpRequest) -> HttpResponse:
         "etapas_nombres": queries.ETAPAS.values(),
         "tarde": [queries.fila(caso, pedido.lector, pedido.ahora) for caso in queries.con_detalle_de(ids)],
         "mas_tarde": cuantos - len(ids),
-        "citas": citas.select_related("expediente__importador", "expediente__inspector", "producto")[:TARDE_EN_HOJA],
-        "mas_citas": max(0, citas.count() - TARDE_EN_HOJA),
+        "citas": citas.select_related("expediente__importador", "expediente__inspector", "producto")[:CITAS_EN_HOJA],
+        "mas_citas": max(0, citas.count() - CITAS_EN_HOJA),
         "puestos": pedido.puestos if len(pedido.puestos) > 1 else [],
         "codigo": request.GET.get("puesto", ""),
     }

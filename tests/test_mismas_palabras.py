@@ -128,6 +128,9 @@ def superficies(caso: Caso) -> Iterator[tuple[str, str]]:
         direcciones = {
             "caso": reverse("expediente", args=[numero]),
             "tablero": reverse("tablero"),
+            "tablero, al mirar de nuevo": reverse("tablero_ahora"),
+            "tablero exportado": reverse("tablero_csv"),
+            "reunión": reverse("reunion"),
             "búsqueda": f"{reverse('buscar')}?q={numero}",
             "búsqueda de la muestra": f"{reverse('buscar')}?q={muestra.numero}",
             "atención": f"{reverse('atencion')}?q={numero}",
@@ -142,7 +145,8 @@ def superficies(caso: Caso) -> Iterator[tuple[str, str]]:
         yield f"{quien}: llega tarde", f"{tarde.status_code} {_dicho(tarde.content)}"
         for nombre, url in direcciones.items():
             respuesta = navegador.get(url)
-            yield f"{quien}: {nombre}", f"{respuesta.status_code} {_dicho(respuesta.content)}"
+            contenido = b"".join(respuesta.streaming_content) if respuesta.streaming else respuesta.content
+            yield f"{quien}: {nombre}", f"{respuesta.status_code} {_dicho(contenido)}"
     for correo in (caso.expediente.importador.correo, caso.expediente.agente.correo):
         enlace = enlace_para(referencia=caso.expediente.referencia, correo=correo)
         pagina = Client().get(reverse("seguimiento", args=[enlaces.token(enlace)]), follow=True)

@@ -4,7 +4,7 @@
   const marca = document.querySelector("[data-actualizado]");
   if (!marca) return;
   const CADA = 20000;
-  let sello = `"${marca.dataset.sello}"`, visto = Date.now(), pidiendo = false, falla = false;
+  let sello = "", visto = Date.now(), pidiendo = false, falla = false;
 
   const decir = () => {
     const s = Math.round((Date.now() - visto) / 1000);
@@ -27,7 +27,7 @@
     if (pidiendo || document.hidden || Date.now() - visto < CADA) return;
     pidiendo = true;
     try {
-      const r = await fetch(marca.dataset.actualizado + location.search, { headers: { "If-None-Match": sello }, cache: "no-store", redirect: "error" });
+      const r = await fetch(marca.dataset.actualizado + location.search, { headers: sello ? { "If-None-Match": sello } : {}, cache: "no-store", redirect: "error" });
       if (r.status === 200) { poner(await r.text()); sello = r.headers.get("ETag") || ""; }
       falla = r.status !== 200 && r.status !== 304;
       if (!falla) visto = Date.now();
