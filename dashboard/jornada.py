@@ -179,7 +179,7 @@ def _renglon(expediente: Expediente, linea: int | None, clave: str, lector: Lect
     if clave == "dictaminar":
         vigentes = [uno for uno in queries.informes_de(partida) if uno.estado == Documento.Estado.VIGENTE]
         conclusion = _peor(vigentes)
-    elif clave == "inspeccion":
+    elif clave == "inspeccion" and partida.cita_en:
         cuando = timezone.localtime(partida.cita_en)
         de_hoy = cuando.date() == timezone.localdate(ahora)
         luz = luz if de_hoy and partida.cita_en > ahora else "vencido"

@@ -47,7 +47,7 @@ def inicio(request: HttpRequest) -> HttpResponse:
         if request.user.tiene(rol):
             if nombre != "tablero":
                 return redirect(nombre)
-            suya = VistaGuardada.objects.filter(dueno=request.user, inicial=True).first()
+            suya = VistaGuardada.objects.filter(dueno=request.user.pk, inicial=True).first()
             return redirect(reverse(nombre, query=QueryDict(suya.consulta) if suya else None))
     raise PermissionDenied(_("Su usuario no tiene ningún rol: pídaselo al administrador."))
 

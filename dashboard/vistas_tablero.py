@@ -167,7 +167,7 @@ def reunion(request: HttpRequest) -> HttpResponse:
 def vista_guardar(request: HttpRequest) -> HttpResponse:
     """Keep the filters of this address under a name; what the filters' form does not understand is left out."""
     pedido = Tablero(request.user, request.GET)
-    suyas = VistaGuardada.objects.filter(dueno=request.user)
+    suyas = VistaGuardada.objects.filter(dueno=request.user.pk)
     return atender_sin_caso(
         request,
         titulo=_("Guardar esta vista"),
@@ -198,7 +198,7 @@ def _en_palabras(pedido: Tablero) -> list[tuple[str, str]]:
 @require_POST
 @con_rol(*VEN_CASOS)
 def vista_borrar(request: HttpRequest, pk: int) -> HttpResponse:
-    services.borrar_vista(vista=get_object_or_404(VistaGuardada, pk=pk, dueno=request.user))
+    services.borrar_vista(vista=get_object_or_404(VistaGuardada, pk=pk, dueno=request.user.pk))
     return redirect("vista_guardar")
 
 
@@ -206,6 +206,6 @@ def vista_borrar(request: HttpRequest, pk: int) -> HttpResponse:
 @con_rol(*VEN_CASOS)
 def vista_preferir(request: HttpRequest, pk: int) -> HttpResponse:
     """The view that opens when one signs in; pressed again, none."""
-    vista = get_object_or_404(VistaGuardada, pk=pk, dueno=request.user)
+    vista = get_object_or_404(VistaGuardada, pk=pk, dueno=request.user.pk)
     services.preferir_vista(vista=vista, dueno=request.user)
     return redirect("vista_guardar")

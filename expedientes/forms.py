@@ -289,7 +289,7 @@ class FormularioDeInspector(FormularioDeCargo):
         super().__init__(*args, **kwargs)
         campo = self.fields["inspector"]
         assert isinstance(campo, forms.ModelChoiceField)
-        campo.queryset = inspectores_de([expediente.puesto_id]).exclude(pk=expediente.inspector_id)
+        campo.queryset = inspectores_de([expediente.puesto_id]).exclude(pk=expediente.inspector_id or 0)
 
 
 class FormularioCambiarAgente(FormularioDeActo):
