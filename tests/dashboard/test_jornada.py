@@ -321,7 +321,7 @@ def test_mirar_si_cambio_cuesta_un_304_y_ningun_cambio_se_pierde(client):
     with reloj.fijado(ahora):
         bitacora.anotar(caso, objeto=caso, accion="reservado", actor=None, origen="sistema", ocurrio_en=ahora)
     assert mirar(sello).status_code == 304
-    asignacion.tomar(expediente=caso, actor=gente["inspector"])
+    asignacion.asignar(expediente=caso, actor=gente["jefe"], inspector=otro_inspector())
     nuevo = mirar(sello)
     assert (nuevo.status_code, caso.numero in nuevo.content.decode()) == (200, True)
     # A deadline that passes, and another reader's page.
@@ -330,7 +330,7 @@ def test_mirar_si_cambio_cuesta_un_304_y_ningun_cambio_se_pierde(client):
     sello = mirar(sello)["ETag"]
     assert mirar(sello, ahora + timedelta(minutes=1)).status_code == 304
     assert mirar(sello, ahora + timedelta(minutes=3)).status_code == 200
-    client.force_login(otro_inspector())
+    client.force_login(otro_inspector("Eva"))
     assert mirar(sello).status_code == 200
 
 
