@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes import entregas
+from indicadores import alertas
 from laboratorio import preguntas
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
 from notificaciones import internos
@@ -48,7 +49,8 @@ ENTRADAS = (
     ("Verificación", "verificacion", {Rol.VERIFICADOR}, "por_verificar"),
     ("Firmas", "firmas", {Rol.DIRECTOR}, "por_firmar"),
     ("Laboratorio", "laboratorio", {Rol.RECEPCION, Rol.DIRECTOR}, ""),
-    ("Reversiones", "reversiones", set(ROLES_DE_LABORATORIO), ""),
+    ("Reversiones", "reversiones", ROLES_DE_LABORATORIO - {Rol.DIRECTOR}, ""),
+    ("Reversiones", "reversiones_estadistica", {Rol.DIRECCION, Rol.DIRECTOR}, "alertas_de_reversiones"),
     ("Preguntas", "preguntas", ROLES_DE_PUESTO | ROLES_DE_LABORATORIO, "por_contestar"),
     ("Programa", "programa", {Rol.DIRECCION, Rol.DIRECTOR, Rol.JEFE_DE_PUESTO}, ""),
     ("Textos", "textos", {Rol.DIRECCION, Rol.ADMINISTRADOR}, ""),
@@ -100,6 +102,8 @@ def _contar(que: str, usuario: Usuario) -> int:
             return suyas.visibles_para(usuario).count()
         case "por_contestar":
             return preguntas.por_contestar(usuario).count()
+        case "alertas_de_reversiones":
+            return alertas.por_ver().count()
         case "por_recibir":
             return Muestra.objects.filter(estado=EstadoMuestra.ENVIADA).count()
         case "por_analizar":

@@ -2,10 +2,18 @@
 
 from django.urls import path
 
-from . import views, vistas_informados
+from . import views, vistas_informados, vistas_reversiones
 
 urlpatterns = [
     path("programa/", views.programa, name="programa"),
     path("programa/casos/<slug:cual>/", views.programa_casos, name="programa_casos"),
     path("programa/informados/", vistas_informados.ver, name="informados"),
+    path("reversiones/", vistas_reversiones.estadistica, name="reversiones_estadistica"),
+    path("reversiones/detras/", vistas_reversiones.detras, name="reversiones_detras"),
+    path("reversiones/informes/", vistas_reversiones.informes, name="reversiones_informes"),
+    path("reversiones/mias/", vistas_reversiones.mias, name="reversiones_mias"),
+    path("reversiones/analistas/", vistas_reversiones.por_analista, name="reversiones_por_analista"),
+    path("reversiones/analistas/<int:pk>/", vistas_reversiones.de_analista, name="reversiones_de_analista"),
+    path("reversiones/alertas/", vistas_reversiones.lista_de_alertas, name="reversiones_alertas"),
+    path("reversiones/alertas/<int:pk>/vista/", vistas_reversiones.alerta_ver, name="reversiones_alerta_ver"),
 ]

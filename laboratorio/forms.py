@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -40,6 +40,7 @@ from .models import (
     Valor,
 )
 from .motivos import ACTOS
+from .querysets import ConsultaReversion
 from .services import requisitos_de
 
 
@@ -587,13 +588,13 @@ class FormularioFiltroDeReversiones(forms.Form):
         assert isinstance(motivo, forms.ChoiceField)
         motivo.choices = [("", _("Todos")), *textos.items()]
 
-    def filtrar(self, filas: QuerySet) -> QuerySet:
+    def filtrar(self, filas: ConsultaReversion) -> ConsultaReversion:
         """Those of the period, in Lima's days with both ends, and of what was chosen; a sample's by what it took."""
         datos = self.cleaned_data
         if datos["disciplina"]:
-            filas = filas.filter(_de_sus_analisis("metodo__disciplina", datos["disciplina"]))
+            filas = filas.que_tocan("metodo__disciplina", datos["disciplina"])
         if datos["metodo"]:
-            filas = filas.filter(_de_sus_analisis("metodo", datos["metodo"]))
+            filas = filas.que_tocan("metodo", datos["metodo"])
         if datos["motivo"]:
             filas = filas.filter(motivo=datos["motivo"])
         if datos["desde"]:
@@ -601,11 +602,6 @@ class FormularioFiltroDeReversiones(forms.Form):
         if datos["hasta"]:
             filas = filas.filter(ocurrio_en__date__lte=datos["hasta"])
         return filas
-
-
-def _de_sus_analisis(camino: str, valor: Any) -> Q:
-    partes = Reversion.objects.filter(parte_de=OuterRef("pk"), **{f"analisis__{camino}": valor})
-    return Q(**{f"analisis__{camino}": valor}) | Q(Exists(partes))
 
 
 class FormularioMotivo(forms.Form):

@@ -374,7 +374,11 @@ class Muestra(models.Model):
             models.CheckConstraint(condition=Q(estado__in=EstadoMuestra.values), name="muestra_estado_conocido"),
             models.CheckConstraint(condition=Q(cantidad__gt=0), name="muestra_con_cantidad"),
         ]
-        indexes = [models.Index(fields=["estado", "estado_desde"], name="muestra_bandeja")]
+        indexes = [
+            models.Index(fields=["estado", "estado_desde"], name="muestra_bandeja"),
+            # Samples received in a period, by post: what rates are counted over.
+            models.Index(fields=["recibida_en"], include=["expediente"], name="muestra_recibidas"),
+        ]
 
     def __str__(self) -> str:
         return self.numero

@@ -5,6 +5,8 @@ Queues put perishable cargo first, then what has waited longest.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
@@ -131,6 +133,11 @@ class ConsultaInforme(ConsultaDeLaboratorio):
 
 
 class ConsultaReversion(ConsultaDeLaboratorio):
+    def que_tocan(self, campo: str, valor: Any):
+        """Those whose analysis has `valor` in `campo`; a sample's by what it took with it."""
+        partes = self.model.objects.filter(parte_de=OuterRef("pk"), **{f"analisis__{campo}": valor})
+        return self.filter(Q(**{f"analisis__{campo}": valor}) | Exists(partes))
+
     def con_todo(self):
         """The acts, last first, each with all that its row says; what a sample's took with it is in `partes`."""
         return (

@@ -431,6 +431,8 @@ CELERY_BEAT_SCHEDULE = {
         "expedientes.tasks.recordar_observaciones": 3600,
         "expedientes.tasks.avisar_perdidas": 3600,
         "expedientes.tasks.barrer_borradores": 3600,
+        "indicadores.tasks.anotar_regresos": 300,
+        "indicadores.tasks.buscar_alertas": 3600,
     }.items()
 }
 

@@ -20,6 +20,7 @@ from expedientes.archivos import del_certificado
 from expedientes.models import Evento, Expediente, Motivo, Partida
 from expedientes.services import guardar_adjunto
 from gestion.services import tomar_accion
+from indicadores.models import AlertaDeReversiones
 from laboratorio import contramuestras, preguntas, rotulos
 from laboratorio.demo import CLAVE
 from laboratorio.hojas import abrir_hoja
@@ -44,6 +45,7 @@ PREGUNTAN = LABORATORIO | {"inspector", "jefe"}
 VEN_DESPACHOS = PERSONAL - {"mesa"}
 ATIENDEN = {"mesa", "inspector", "jefe", "atencion"}
 PUBLICA = PERSONAL | {"anonimo"}
+DIRIGEN = {"director", "direccion"}
 NADIE: set[str] = set()
 
 
@@ -143,6 +145,14 @@ MATRIZ = {
     "analisis_revertir_inicio": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "analisis"),
     "analisis_revertir_asignacion": Fila(MESA_DE_ENSAYOS, MESA_DE_ENSAYOS, "analisis"),
     "reversiones": Fila(LABORATORIO),
+    "reversiones_estadistica": Fila(DIRIGEN),
+    "reversiones_detras": Fila(DIRIGEN),
+    "reversiones_informes": Fila(DIRIGEN, consulta="firma"),
+    "reversiones_alertas": Fila(DIRIGEN),
+    "reversiones_alerta_ver": Fila(NADIE, DIRIGEN, "alerta"),
+    "reversiones_mias": Fila({"analista"}),
+    "reversiones_por_analista": Fila({"director"}),
+    "reversiones_de_analista": Fila({"director"}, args="analista"),
     "motivos": Fila({"director"}, {"director"}),
     "motivo_retirar": Fila(NADIE, {"director"}, "motivo"),
     "motivo_reponer": Fila(NADIE, {"director"}, "motivo"),
@@ -361,6 +371,9 @@ def mundo(certificado, tmp_path):
     accion = tomar_accion(
         expediente=en_hoja.expediente, tipo="plazo", objeto_id=en_hoja.partidas[0].pk, actor=abierto.personas["jefe"],
         que_hara="Llamar al laboratorio.", responsable=inspector, para_el=timezone.localdate(),
+    alerta = AlertaDeReversiones.objects.create(
+        cada="mes", periodo=hoy.replace(day=1), reversiones=9, muestras=20, centro=10, limite_inferior=0,
+        limite_superior=30, hallada_en=timezone.now(),
     )  # fmt: skip
     argumentos: dict[str, Any] = {
         "": [],
@@ -372,6 +385,9 @@ def mundo(certificado, tmp_path):
         "muestra": [analisis.muestra.numero],
         "evidencia": [evidencia.pk],
         "motivo": [Motivo.objects.get(accion="revertir", codigo="contaminacion").pk],
+        "alerta": [alerta.pk],
+        "analista": [abierto.personas["analista"].pk],
+        "firma": {"firma": "automatica"},
         "acta": [acta.numero],
         "tanda": [tanda.pk],
         "rotulo": [tanda.rotulos.get().codigo],

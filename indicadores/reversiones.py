@@ -1,0 +1,475 @@
+"""What was stepped back in the laboratory: how often, why, in which method, how many hours it added.
+
+One choice of rows (`actos`, `filas`) makes every figure and the list behind it. An act that takes several results
+with it is one act for the rate and by motive, and one row of each method it touched by method and discipline.
+
+Definitions. **Rate**: acts that happened in a period per 100 samples received in it, as indicator 7 of domain.md; of
+one discipline, acts that touch it over samples with an analysis of it. **Hours added**: from the act until what it
+stepped back was again in the state that it was taken out of, or ended (cancelled, rejected, lost); until now while it
+is not.
+Two steps back of one thing, one within the other, count their hours each. Hours are `ocurrio_en`, from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import sqrt
+from statistics import median
+from typing import Any
+
+from django.db import connection
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Greatest, TruncMonth, TruncWeek
+from django.utils import timezone
+
+from expedientes.models import Documento, Evento, Motivo
+from laboratorio.models import Analisis, EstadoAnalisis, EstadoMuestra, Metodo, Muestra, Resultado, Reversion
+from laboratorio.querysets import ConsultaReversion
+from senasa import reloj
+from senasa.models import Disciplina, Puesto, Usuario
+
+from .models import AlertaDeReversiones, Regreso
+from .programa import limites
+
+SEMANA, MES = AlertaDeReversiones.Cada.SEMANA, AlertaDeReversiones.Cada.MES
+# Fewer expected reversions than this in a week and its limits say nothing: then by month. (Montgomery, n·p of 5.)
+ESPERADAS_POR_SEMANA = 5
+SEMANAS_A_LA_VISTA = 26
+SIN_METODO = "ninguno"
+RACHA = 8  # points in a row on one side of the centre: Western Electric's fourth rule
+# From these states nothing comes back.
+FINALES = (
+    EstadoAnalisis.CANCELADO, EstadoMuestra.RECHAZADA, EstadoMuestra.PERDIDA, EstadoMuestra.ANULADA,
+    EstadoMuestra.ELIMINADA,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Filtro:
+    """The Lima days from `desde` to `hasta`, both in; of one post or all, of one discipline or all."""
+
+    desde: date
+    hasta: date
+    puesto: Puesto | None = None
+    disciplina: Disciplina | None = None
+
+
+# ── Which rows ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _del_periodo(filtro: Filtro) -> ConsultaReversion:
+    inicio, fin = limites(filtro.desde, filtro.hasta)
+    suyas = Reversion.objects.filter(ocurrio_en__gte=inicio, ocurrio_en__lt=fin)
+    return suyas.filter(expediente__puesto=filtro.puesto) if filtro.puesto else suyas
+
+
+def actos(filtro: Filtro) -> ConsultaReversion:
+    """Each act once, whatever it took with it; of a discipline, those that touch it."""
+    suyos = _del_periodo(filtro).filter(parte_de=None)
+    return suyos.que_tocan("metodo__disciplina", filtro.disciplina) if filtro.disciplina else suyos
+
+
+def filas(filtro: Filtro) -> ConsultaReversion:
+    """Each analysis that was stepped back once; and the acts on a sample that took none with them."""
+    partes = Reversion.objects.filter(parte_de=OuterRef("pk"))
+    suyas = _del_periodo(filtro).filter(Q(analisis__isnull=False) | ~Exists(partes))
+    return suyas.filter(analisis__metodo__disciplina=filtro.disciplina) if filtro.disciplina else suyas
+
+
+def detras(
+    filtro: Filtro,
+    *,
+    por_filas: bool = False,
+    accion: str = "",
+    motivo: str = "",
+    metodo: Metodo | str | None = None,
+    autoaprobadas: bool = False,
+) -> ConsultaReversion:
+    """The rows behind a figure of `causas` or `control`, last first. `metodo` SIN_METODO: those of no analysis."""
+    suyas = filas(filtro) if por_filas else actos(filtro)
+    condiciones: dict[str, Any] = {"accion": accion, "motivo": motivo}
+    suyas = suyas.filter(**{campo: valor for campo, valor in condiciones.items() if valor})
+    if metodo == SIN_METODO:
+        suyas = suyas.filter(analisis=None)
+    elif metodo:
+        suyas = suyas.filter(analisis__metodo=metodo)
+    if autoaprobadas:
+        suyas = suyas.filter(autoaprobada=True)
+    return suyas.order_by("-ocurrio_en", "-id")
+
+
+def muestras(filtro: Filtro) -> QuerySet[Muestra]:
+    """Samples received in the period, those with an analysis of the discipline: what rates are counted over."""
+    inicio, fin = limites(filtro.desde, filtro.hasta)
+    suyas = Muestra.objects.filter(recibida_en__gte=inicio, recibida_en__lt=fin)
+    if filtro.puesto:
+        suyas = suyas.filter(expediente__puesto=filtro.puesto)
+    if filtro.disciplina:
+        suyas = suyas.filter(
+            Exists(Analisis.objects.filter(muestra=OuterRef("pk"), metodo__disciplina=filtro.disciplina))
+        )
+    return suyas
+
+
+def con_horas(reversiones: QuerySet[Reversion], ahora: datetime) -> QuerySet[Reversion]:
+    """With `volvio` (None while it has not) and `agrego`, the time it added up to `ahora`."""
+    return _con_cosa(reversiones).annotate(
+        volvio=Coalesce("regreso__volvio_en", _vuelta(), output_field=DateTimeField()),
+        agrego=ExpressionWrapper(
+            Greatest(Coalesce(F("volvio"), Value(ahora)), F("ocurrio_en")) - F("ocurrio_en"),
+            output_field=DurationField(),
+        ),
+    )
+
+
+def _con_cosa(reversiones: QuerySet[Reversion]) -> QuerySet[Reversion]:
+    """With what was stepped back, as the log names it."""
+    return reversiones.annotate(
+        cosa=Case(When(analisis=None, then=Value("muestra")), default=Value("analisis")),
+        cosa_id=Coalesce("analisis_id", "muestra_id"),
+    )
+
+
+def _vuelta() -> Subquery:
+    """When the log says that the thing of the outer reversion was back, or ended: after the act itself."""
+    acto = Evento.objects.filter(
+        objeto=OuterRef(OuterRef("cosa")),
+        objeto_id=OuterRef(OuterRef("cosa_id")),
+        ocurrio_en=OuterRef(OuterRef("ocurrio_en")),
+        de=OuterRef(OuterRef("desde_estado")),
+    ).order_by("-id")
+    despues = Evento.objects.filter(
+        Q(a=OuterRef("desde_estado")) | Q(a__in=FINALES),
+        objeto=OuterRef("cosa"),
+        objeto_id=OuterRef("cosa_id"),
+        id__gt=Subquery(acto.values("id")[:1]),
+    )
+    return Subquery(despues.order_by("id").values("ocurrio_en")[:1])
+
+
+def anotar_regresos() -> int:
+    """Keep when what is back came back, so that pages do not ask the log again; how many were added."""
+    sueltas = _con_cosa(Reversion.objects.filter(regreso=None)).annotate(volvio=_vuelta()).filter(volvio__isnull=False)
+    nuevos = [Regreso(reversion_id=pk, volvio_en=cuando) for pk, cuando in sueltas.values_list("pk", "volvio")]
+    Regreso.objects.bulk_create(nuevos, batch_size=1000, ignore_conflicts=True)
+    return len(nuevos)
+
+
+# ── The rate over time ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Periodo:
+    """One point of the chart, in reversions per 100 samples. No rate without samples, no limits without a centre.
+
+    `incompleto`: not over yet, or cut by the days asked for, so never said to be outside. `racha`: it ends eight or
+    more on one side of the centre.
+    """
+
+    desde: date
+    hasta: date
+    reversiones: int
+    muestras: int
+    autoaprobadas: int
+    incompleto: bool = False
+    centro: float | None = None
+    limites: tuple[float, float] | None = None
+    racha: bool = False
+
+    @property
+    def tasa(self) -> float | None:
+        return 100 * self.reversiones / self.muestras if self.muestras else None
+
+    @property
+    def fuera(self) -> str:
+        """«por encima», «por debajo» or nothing."""
+        if self.tasa is None or self.limites is None or self.incompleto:
+            return ""
+        inferior, superior = self.limites
+        return "por encima" if self.tasa > superior else "por debajo" if self.tasa < inferior else ""
+
+
+@dataclass(frozen=True)
+class Control:
+    """The p-chart of a stretch of time. `centro`: its reversions over its samples, incomplete periods left out."""
+
+    cada: str
+    periodos: Sequence[Periodo]
+    centro: float | None
+
+    @property
+    def reversiones(self) -> int:
+        return sum(uno.reversiones for uno in self.periodos)
+
+    @property
+    def muestras(self) -> int:
+        return sum(uno.muestras for uno in self.periodos)
+
+    @property
+    def autoaprobadas(self) -> int:
+        return sum(uno.autoaprobadas for uno in self.periodos)
+
+    @property
+    def por_100(self) -> float | None:
+        return 100 * self.reversiones / self.muestras if self.muestras else None
+
+    @property
+    def pct_autoaprobadas(self) -> float | None:
+        return 100 * self.autoaprobadas / self.reversiones if self.reversiones else None
+
+
+def control(filtro: Filtro, cada: str = "") -> Control:
+    """The rate by `cada` («semana» or «mes»; without it, by what the volume bears), with its limits.
+
+    By week when the stretch is of half a year at most and a week expects five reversions or more. Limits are three
+    standard deviations of a proportion over each period's own samples; when there are as many reversions as samples a
+    proportion has none, and neither has the chart.
+    """
+    if not cada:
+        semanas = (filtro.hasta - filtro.desde).days / 7
+        esperadas = actos(filtro).count() / semanas if 0 < semanas <= SEMANAS_A_LA_VISTA else 0
+        cada = SEMANA if esperadas >= ESPERADAS_POR_SEMANA else MES
+    hoy = timezone.localdate(reloj.ahora())
+    revertidas = _por_periodo(actos(filtro), "ocurrio_en", cada)
+    recibidas = _por_periodo(muestras(filtro), "recibida_en", cada)
+    crudos = [
+        Periodo(
+            desde=max(desde, filtro.desde),
+            hasta=min(hasta, filtro.hasta),
+            reversiones=revertidas.get(desde, (0, 0))[0],
+            autoaprobadas=revertidas.get(desde, (0, 0))[1],
+            muestras=recibidas.get(desde, (0, 0))[0],
+            incompleto=hasta >= hoy or desde < filtro.desde or hasta > filtro.hasta,
+        )
+        for desde, hasta in _tramos(filtro.desde, filtro.hasta, cada)
+    ]
+    enteros = [uno for uno in crudos if not uno.incompleto]
+    n = sum(uno.muestras for uno in enteros)
+    p = sum(uno.reversiones for uno in enteros) / n if n else None
+    return Control(cada, _con_limites(crudos, p), None if p is None else 100 * p)
+
+
+def _con_limites(crudos: Sequence[Periodo], p: float | None) -> list[Periodo]:
+    periodos: list[Periodo] = []
+    lado, seguidos = 0, 0
+    for uno in crudos:
+        tasa, racha, par = uno.tasa, False, None
+        if p is not None and tasa is not None:
+            if p < 1:
+                tres = 3 * sqrt(p * (1 - p) / uno.muestras)
+                par = (100 * max(0.0, p - tres), 100 * min(1.0, p + tres))
+            este = (tasa > 100 * p) - (tasa < 100 * p)
+            seguidos = seguidos + 1 if este and este == lado else abs(este)
+            lado, racha = este, seguidos >= RACHA and not uno.incompleto
+        periodos.append(
+            Periodo(
+                uno.desde, uno.hasta, uno.reversiones, uno.muestras, uno.autoaprobadas, uno.incompleto,
+                None if p is None else 100 * p, par, racha,
+            )
+        )  # fmt: skip
+    return periodos
+
+
+def _por_periodo(filas: QuerySet[Any], campo: str, cada: str) -> dict[date, tuple[int, int]]:
+    """How many of each period that has any, and how many of them self-approved."""
+    truncar = TruncWeek(campo) if cada == SEMANA else TruncMonth(campo)
+    cuentas = {"n": Count("pk"), "a": Count("pk", filter=Q(autoaprobada=True)) if campo == "ocurrio_en" else Value(0)}
+    por = filas.order_by().annotate(periodo=truncar).values("periodo").annotate(**cuentas)
+    return {timezone.localdate(fila["periodo"]): (fila["n"], fila["a"]) for fila in por}
+
+
+def _tramos(desde: date, hasta: date, cada: str) -> Iterable[tuple[date, date]]:
+    """The whole weeks or months that the days from `desde` to `hasta` touch."""
+    inicio = desde - timedelta(days=desde.weekday()) if cada == SEMANA else desde.replace(day=1)
+    while inicio <= hasta:
+        siguiente = inicio + timedelta(days=7) if cada == SEMANA else (inicio + timedelta(days=32)).replace(day=1)
+        yield inicio, siguiente - timedelta(days=1)
+        inicio = siguiente
+
+
+# ── What costs most ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Causa:
+    """A motive, a method or a discipline: how often, the hours it added, and how many are not back yet.
+
+    `clave`: how the list behind it is asked for.
+    """
+
+    nombre: str
+    clave: dict[str, str]
+    veces: int
+    horas: float
+    abiertas: int
+
+
+@dataclass(frozen=True)
+class Causas:
+    motivos: list[Causa]
+    metodos: list[Causa]
+    disciplinas: list[Causa]
+
+
+ETAPA_DE_LA_MUESTRA = "Etapa de la muestra, sin método"
+
+
+def causas(filtro: Filtro, ahora: datetime) -> Causas:
+    """What the reversions of the period are laid to: by motive each act once, by method and discipline each row."""
+    cuentas = {"n": Count("pk"), "s": Sum("agrego"), "abiertas": Count("pk", filter=Q(volvio=None))}
+    textos = {(uno.accion, uno.codigo): uno.texto for uno in Motivo.objects.all()}
+    por_motivo = con_horas(actos(filtro), ahora).order_by().values("accion", "motivo").annotate(**cuentas)
+    motivos = [
+        Causa(
+            textos.get((fila["accion"], fila["motivo"]), fila["motivo"]),
+            {"accion": fila["accion"], "motivo": fila["motivo"]},
+            *_cuenta(fila),
+        )
+        for fila in por_motivo
+    ]
+    todos = {uno.pk: uno for uno in Metodo.objects.select_related("disciplina")}
+    metodos: list[Causa] = []
+    sumas: dict[tuple[str, str], list[Causa]] = {}
+    por_metodo = con_horas(filas(filtro), ahora).order_by().values("analisis__metodo").annotate(**cuentas)
+    for fila in por_metodo:
+        metodo = todos.get(fila["analisis__metodo"])
+        nombre, cual = (str(metodo), str(metodo.pk)) if metodo else (ETAPA_DE_LA_MUESTRA, SIN_METODO)
+        causa = Causa(nombre, {"cuenta": "filas", "metodo": cual}, *_cuenta(fila))
+        metodos.append(causa)
+        de = (metodo.disciplina.nombre, str(metodo.disciplina_id)) if metodo else (nombre, SIN_METODO)
+        sumas.setdefault(de, []).append(causa)
+    disciplinas = [
+        Causa(
+            nombre,
+            {"cuenta": "filas", "metodo" if cual == SIN_METODO else "disciplina": cual},
+            sum(una.veces for una in suyas),
+            sum(una.horas for una in suyas),
+            sum(una.abiertas for una in suyas),
+        )
+        for (nombre, cual), suyas in sumas.items()
+    ]
+    return Causas(motivos, metodos, disciplinas)
+
+
+def _cuenta(fila: dict[str, Any]) -> tuple[int, float, int]:
+    return fila["n"], fila["s"].total_seconds() / 3600, fila["abiertas"]
+
+
+# ── What the automatic signature saved ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Ahorro:
+    """Negative reports first issued in the period: their wait from the last verification to their issue, in hours.
+
+    `horas`: what those signed automatically did not wait, were each to have waited the median of the negative ones
+    that a person signed in the same period. None without both kinds: there is nothing to compare with.
+    """
+
+    automaticos: int
+    de_personas: int
+    mediana_automaticos: float | None
+    mediana_de_personas: float | None
+    horas: float | None
+
+
+ESPERAS = """
+SELECT d.firma = 'automatica' AS automatica, extract(epoch FROM d.emitido_en - t4.cuando) / 3600.0 AS horas
+FROM expedientes_documento d
+JOIN expedientes_expediente e ON e.id = d.expediente_id
+JOIN laboratorio_informe i ON i.numero = d.numero
+JOIN LATERAL (
+    SELECT max(v.ocurrio_en) AS cuando FROM laboratorio_verificacion v
+    JOIN laboratorio_resultado r ON r.id = v.resultado_id JOIN laboratorio_analisis a ON a.id = r.analisis_id
+    WHERE a.solicitud_id = i.solicitud_id AND v.ocurrio_en <= d.emitido_en
+) t4 ON t4.cuando IS NOT NULL
+WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
+    AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s
+    AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+"""
+
+
+def negativos(filtro: Filtro, *, automaticos: bool) -> QuerySet[Documento]:
+    """The negative reports first issued in the period, signed automatically or by a person."""
+    inicio, fin = limites(filtro.desde, filtro.hasta)
+    suyos = Documento.objects.filter(
+        tipo="informe", version=1, conclusion="negativo", emitido_en__gte=inicio, emitido_en__lt=fin
+    )
+    suyos = suyos.filter(firma="automatica") if automaticos else suyos.exclude(firma="automatica")
+    return suyos.filter(expediente__puesto=filtro.puesto) if filtro.puesto else suyos
+
+
+def ahorro(filtro: Filtro) -> Ahorro:
+    """What signing automatically saved; of every discipline, as a report is of a case."""
+    inicio, fin = limites(filtro.desde, filtro.hasta)
+    esperas: dict[bool, list[float]] = {True: [], False: []}
+    with connection.cursor() as cursor:
+        cursor.execute(ESPERAS, {"desde": inicio, "hasta": fin, "puesto": filtro.puesto.pk if filtro.puesto else None})
+        for automatica, horas in cursor.fetchall():
+            esperas[automatica].append(float(horas))
+    solas, de_personas = esperas[True], esperas[False]
+    suya = median(de_personas) if de_personas else None
+    return Ahorro(
+        automaticos=len(solas),
+        de_personas=len(de_personas),
+        mediana_automaticos=median(solas) if solas else None,
+        mediana_de_personas=suya,
+        horas=sum(suya - una for una in solas) if solas and suya is not None else None,
+    )
+
+
+# ── Of one analyst: for himself and for the director of the laboratory ────────────────────────────
+
+
+@dataclass(frozen=True)
+class DeAnalista:
+    """Of the results that somebody recorded in a period, those stepped back since. No rate without results."""
+
+    analista: Usuario
+    registrados: int
+    revertidos: int
+
+    @property
+    def por_100(self) -> float | None:
+        return 100 * self.revertidos / self.registrados if self.registrados else None
+
+
+def revertidos_de(analista: Usuario, desde: date, hasta: date) -> ConsultaReversion:
+    """Results that `analista` recorded in the period and that were stepped back, by whomever, last first."""
+    inicio, fin = limites(desde, hasta)
+    return Reversion.objects.filter(
+        resultado__registrado_por=analista, resultado__ocurrio_en__gte=inicio, resultado__ocurrio_en__lt=fin
+    ).order_by("-ocurrio_en", "-id")
+
+
+def por_analista(desde: date, hasta: date, analista: Usuario | None = None) -> list[DeAnalista]:
+    """Whoever recorded a result in the period, by surname: no order of merit. With `analista`, that one alone."""
+    inicio, fin = limites(desde, hasta)
+    suyos = Resultado.objects.filter(ocurrio_en__gte=inicio, ocurrio_en__lt=fin)
+    if analista:
+        suyos = suyos.filter(registrado_por=analista)
+    cuentas = {
+        fila["registrado_por"]: (fila["n"], fila["r"])
+        for fila in suyos.order_by()
+        .values("registrado_por")
+        .annotate(n=Count("pk"), r=Count("pk", filter=Exists(Reversion.objects.filter(resultado=OuterRef("pk")))))
+    }
+    gente = Usuario.objects.filter(pk__in=cuentas).order_by("last_name", "first_name", "pk")
+    return [DeAnalista(uno, *cuentas[uno.pk]) for uno in gente]
