@@ -368,7 +368,7 @@ def causas(filtro: Filtro, ahora: datetime) -> Causas:
     return Causas(motivos, metodos, disciplinas)
 
 
-def _cuenta(fila: dict[str, Any]) -> tuple[int, float, int]:
+def _cuenta(fila: Any) -> tuple[int, float, int]:
     return fila["n"], fila["s"].total_seconds() / 3600, fila["abiertas"]
 
 

@@ -152,7 +152,7 @@ def test_la_tasa_es_la_del_comando_y_cada_numero_abre_otras_tantas(historia):
 def test_el_titulo_dice_lo_que_costo_mas(historia):
     html = entrar("direccion").get(reverse("reversiones_estadistica")).content.decode()
     # The reception is not back yet: 9 days; the sample with all its analyses neither: 19 days.
-    assert "«Contaminación durante el ensayo» costó más horas: 456 h en 1 reversión" in html
+    assert "«Contaminación de la muestra en el laboratorio» costó más horas: 456 h en 1 reversión" in html
     por_veces = entrar("direccion").get(reverse("reversiones_estadistica"), {"medida": "veces"}).content.decode()
     assert "se repitió más: 1 de 4" in por_veces
 
