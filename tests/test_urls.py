@@ -371,6 +371,7 @@ def mundo(certificado, tmp_path):
     accion = tomar_accion(
         expediente=en_hoja.expediente, tipo="plazo", objeto_id=en_hoja.partidas[0].pk, actor=abierto.personas["jefe"],
         que_hara="Llamar al laboratorio.", responsable=inspector, para_el=timezone.localdate(),
+    )  # fmt: skip
     alerta = AlertaDeReversiones.objects.create(
         cada="mes", periodo=hoy.replace(day=1), reversiones=9, muestras=20, centro=10, limite_inferior=0,
         limite_superior=30, hallada_en=timezone.now(),
