@@ -136,21 +136,9 @@ def _etapa(estado: str, lugar: int, expediente: Expediente, vida: Sequence[Tramo
     return etapa
 
 
-TONOS = {"Puesto": "verde", "Traslado": "claro", "Laboratorio": "azul", "Importador": "ambar"}
-
-
 def reparto(vida: Sequence[Tramo]) -> dict[str, Any]:
     """Whose time it was: the total, and each one's share as `componentes/reparto.html` draws it."""
-    por_quien = tiempos.reparto(vida)
-    total = sum(por_quien.values(), timedelta())
-    partes, inicio = [], 0.0
-    for quien, tono in TONOS.items():
-        if por_quien[quien]:
-            ancho = round(100 * por_quien[quien] / total, 2)
-            texto = f"{quien} {palabras.duracion(por_quien[quien])}"
-            partes.append({"texto": texto, "inicio": round(inicio, 2), "ancho": ancho, "tono": tono})
-            inicio += ancho
-    return {"total": palabras.duracion(total), "partes": partes}
+    return tiempos.dibujar(tiempos.reparto(vida))
 
 
 # ── Lines ─────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,15 @@
 from django.urls import path, register_converter
 
-from . import metricas, views, vistas_avisos, vistas_equipo, vistas_exportar, vistas_operacion, vistas_tablero
+from . import (
+    metricas,
+    views,
+    vistas_avisos,
+    vistas_equipo,
+    vistas_exportar,
+    vistas_operacion,
+    vistas_pronosticos,
+    vistas_tablero,
+)
 
 
 class NumeroDeExpediente:
@@ -20,6 +29,7 @@ register_converter(NumeroDeExpediente, "expediente")
 urlpatterns = [
     path("metrics", metricas.metrics, name="metrics"),
     path("operacion/", vistas_operacion.ver, name="operacion"),
+    path("pronosticos/", vistas_pronosticos.ver, name="pronosticos"),
     path("", views.inicio, name="inicio"),
     path("tablero/", views.tablero, name="tablero"),
     path("tablero/ahora/", views.tablero_ahora, name="tablero_ahora"),

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from notificaciones import internos, preferencias
+from notificaciones import enlaces, internos, preferencias
+from notificaciones.models import Enlace
 from notificaciones.services import LUGAR_DE_PREFERENCIAS, LUGAR_DEL_ENLACE, encolar, enlace_para
 from senasa.models import Usuario
 
 from . import textos
-from .models import Evento, Expediente, Partida
+from .models import TERMINADOS, Evento, Expediente, Partida
 from .textos import Audiencia, Datos, Trato
+
+# How long a link still opens a case that has ended.
+ENLACE_TRAS_EL_CIERRE = timedelta(days=180)
+
+
+def enlace_a(expediente: Expediente, correo: str) -> Enlace:
+    """The live link of an address to a case. One asked for after the end lasts no longer than one of before."""
+    enlace = enlace_para(referencia=expediente.referencia, correo=correo)
+    if expediente.estado in TERMINADOS and enlace.vence_en is None:
+        enlaces.vencer(referencia=expediente.referencia, dentro_de=ENLACE_TRAS_EL_CIERRE)
+    return enlace
 
 
 def destinatarios(expediente: Expediente) -> list[str]:
@@ -61,10 +74,41 @@ def deber_a(
         aviso=aviso,
         referencia=expediente.referencia,
         evento_id=evento.pk,
-        enlace=enlace_para(referencia=expediente.referencia, correo=correo) if con_enlace else None,
+        enlace=enlace_a(expediente, correo) if con_enlace else None,
         preferencia=preferencias.de(correo) if con_enlace else None,
         dejable=textos.trato(aviso) == Trato.NOTICIA,
         version_del_texto=version,
+    )
+
+
+def escribir(
+    aviso: str,
+    *,
+    correo: str,
+    referencia: str,
+    clave: str,
+    enlace: Enlace | None = None,
+    expediente: Expediente | None = None,
+    **mas: Any,
+) -> None:
+    """Owe `aviso` to an address that asked for it itself: of no event of a case. The same `clave` owes it once."""
+    titulo, parrafos = leer(aviso, {"expediente": expediente, **mas})
+    contexto = {
+        "titulo": titulo,
+        "parrafos": parrafos,
+        "expediente": expediente,
+        "enlace": LUGAR_DEL_ENLACE if enlace else "",
+        "aviso": aviso,
+    }
+    encolar(
+        clave=f"{aviso}:{clave}",
+        correo=correo,
+        asunto=f"{expediente.numero}: {titulo}" if expediente else titulo,
+        texto=render_to_string("correos/base.txt", contexto),
+        html=render_to_string("correos/base.html", contexto),
+        aviso=aviso,
+        referencia=referencia,
+        enlace=enlace,
     )
 
 

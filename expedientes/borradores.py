@@ -17,12 +17,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.validators import validate_email
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from notificaciones import enlaces
-from notificaciones.services import LUGAR_DEL_ENLACE, encolar, enlace_para, olvidar
+from notificaciones.services import enlace_para, olvidar
 from senasa.transicion import DatoInvalido
 
 from . import avisos, pasos, services
@@ -50,7 +49,8 @@ def pedir_codigo(correo: str) -> Confirmacion:
     ahora = timezone.now()
     confirmacion = Confirmacion.objects.create(correo=correo, creada_en=ahora, vence_en=ahora + CODIGO_VALE)
     contexto = {"minutos": int(CODIGO_VALE.total_seconds() // 60)}
-    _escribir("codigo", correo, confirmacion.referencia, clave=confirmacion.referencia, **contexto)
+    referencia = confirmacion.referencia
+    avisos.escribir("codigo", correo=correo, referencia=referencia, clave=referencia, **contexto)
     return confirmacion
 
 
@@ -77,21 +77,6 @@ def confirmar(pk: int, codigo: str) -> str | Fallo:
     if acierto:
         return confirmacion.correo
     return Fallo.GASTADO if confirmacion.intentos >= INTENTOS else Fallo.OTRO
-
-
-def _escribir(aviso: str, correo: str, referencia: str, *, clave: str, enlace: Any = None, **mas: Any) -> None:
-    titulo, parrafos = avisos.leer(aviso, mas)
-    contexto = {"titulo": titulo, "parrafos": parrafos, "enlace": LUGAR_DEL_ENLACE if enlace else ""}
-    encolar(
-        clave=f"{aviso}:{clave}",
-        correo=correo,
-        asunto=titulo,
-        texto=render_to_string("correos/base.txt", contexto),
-        html=render_to_string("correos/base.html", contexto),
-        aviso=aviso,
-        referencia=referencia,
-        enlace=enlace,
-    )
 
 
 # ── The draft ─────────────────────────────────────────────────────────────────────────────────────
@@ -182,7 +167,10 @@ def enviar_enlace(borrador: Borrador) -> None:
     enlace = enlace_para(referencia=borrador.referencia, correo=borrador.correo)
     enlaces.vencer(referencia=borrador.referencia, dentro_de=borrador.vence_en - timezone.now())
     clave = f"{borrador.pk}:{timezone.now():%Y%m%d%H%M}"  # asked for twice within a minute, sent once
-    _escribir("borrador", borrador.correo, borrador.referencia, clave=clave, enlace=enlace, hasta=borrador.vence_en)
+    avisos.escribir(
+        "borrador", correo=borrador.correo, referencia=borrador.referencia, clave=clave, enlace=enlace,
+        hasta=borrador.vence_en,
+    )  # fmt: skip
 
 
 @transaction.atomic

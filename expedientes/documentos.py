@@ -171,6 +171,14 @@ class ArchivoDanado(Exception):
     """The stored file is missing or is not the one that was issued."""
 
 
+def pesa(documento: Documento) -> int | None:
+    """Its bytes, as the store says; None while it is on its way there, or cannot be asked."""
+    try:
+        return storages["informes"].size(documento.archivo)
+    except OSError:
+        return None
+
+
 def leer(documento: Documento) -> bytes:
     """The document's bytes, from the store or, just committed, from where it waits; always the issued ones."""
     contenido = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import date
@@ -25,6 +26,7 @@ from .incidencias import MOTIVO_DUPLICADO, plazo_para_responder
 from .models import AgenteAduana, Dictamen, Documento, Expediente, Importador, Medida, Motivo, Pais, Partida, Producto
 from .numeros import (
     TipoDocumento,
+    leer_numero,
     normalizar_contenedor,
     normalizar_guia_aerea,
     validar_contenedor,
@@ -724,6 +726,59 @@ class FormularioCorreo(forms.Form):
     correo = forms.EmailField(
         label=_("Correo electrónico"), widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"})
     )
+
+
+class FormularioEnlace(forms.Form):
+    """By what the link of a case is asked for. Only how it is written is judged here, never whether it exists."""
+
+    numero = forms.CharField(
+        label=_("Número de expediente"),
+        help_text=_("Está en sus correos y en el cargo de la solicitud, como PCM-2026-000123."),
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocapitalize": "characters", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    documento = forms.CharField(
+        label=_("RUC o documento del importador o del agente"),
+        help_text=_("El que figura en la solicitud."),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "text", "spellcheck": "false"}),
+    )
+
+    def clean_numero(self) -> str:
+        return leer_numero(self.cleaned_data["numero"])
+
+    def clean_documento(self) -> str:
+        limpio = re.sub(r"[\s.\-]", "", self.cleaned_data["documento"]).upper()
+        if not re.fullmatch(r"[A-Z0-9]{5,12}", limpio):
+            raise ValidationError(_("Escriba el RUC o el documento con sus letras y números, sin otros signos."))
+        if len(limpio) == 11 and limpio.isdigit():
+            try:
+                return validar_documento(TipoDocumento.RUC, limpio)
+            except ValidationError as error:
+                raise ValidationError(error.messages) from error
+        return limpio
+
+
+class FiltroMisExpedientes(forms.Form):
+    """Which of one's cases to see. What cannot be understood filters nothing."""
+
+    SITUACIONES = [
+        ("", _("Todos")),
+        ("abiertos", _("En trámite")),
+        ("usted", _("Esperan algo de usted")),
+        ("terminados", _("Terminados")),
+    ]
+
+    q = forms.CharField(
+        label=_("Buscar"), required=False, max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Número, certificado, BL, contenedor…")}),
+    )  # fmt: skip
+    situacion = forms.ChoiceField(label=_("Situación"), required=False, choices=SITUACIONES)
+    producto = forms.ChoiceField(label=_("Producto"), required=False)
+
+    def __init__(self, *args: Any, productos: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["producto"].choices = [("", _("Todos")), *productos]  # type: ignore[attr-defined]
 
 
 class FormularioCodigo(forms.Form):

@@ -23,7 +23,6 @@ from . import asignacion, avisos, bitacora, documentos
 from .lifecycle import EXPEDIENTE, PARTIDA, Accion, avanzar, trae_otro_registro
 from .models import AgenteAduana, Documento, Estado, Evento, Expediente, Medida, Observacion, Partida, Traslado
 from .services import (
-    ENLACE_TRAS_EL_CIERRE,
     ArchivoNuevo,
     guardar_adjunto,
     guardar_persona,
@@ -246,7 +245,7 @@ def _terminar(
     expediente.traslados.filter(resuelto_en=None).update(resuelto_en=ahora, aceptado=False)
     for soltar in AL_TERMINAR:
         soltar(expediente, evento)
-    enlaces.vencer(referencia=expediente.referencia, dentro_de=ENLACE_TRAS_EL_CIERRE)
+    enlaces.vencer(referencia=expediente.referencia, dentro_de=avisos.ENLACE_TRAS_EL_CIERRE)
     return evento
 
 

@@ -19,7 +19,7 @@ from senasa import reloj
 from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
 from senasa.transicion import DONDE_ESTABA, DatoInvalido, EstadoImpide, RolImpide, Transicion
 
-from . import avisos, bitacora, tiempos
+from . import avisos, bitacora, pronosticos, tiempos
 from .models import (
     ABIERTOS,
     ORDEN_DE_PARTIDAS,
@@ -317,7 +317,9 @@ def avanzar(
             _recalcular_plazos(expediente)
         _mostrar_la_mas_lenta(expediente, momento)
     if tiempos.dice_algo(evento.objeto, accion):
-        tiempos.anotar_hitos(expediente)
+        suyos = tiempos.anotar_hitos(expediente)
+        if suyos and fuente is None and evento.objeto in ("expediente", "partida"):
+            pronosticos.anotar(expediente, suyos)
     if transicion.avisa and fuente is None:
         suya = objeto if isinstance(objeto, Partida) else partida
         avisos.deber(transicion.avisa, expediente=expediente, evento=evento, partida=suya)

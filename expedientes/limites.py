@@ -12,6 +12,8 @@ TASAS = {
     "correo": "20/h/ip",
     "codigo_a": "6/h/key,15/d/key",  # mails to one address
     "codigo": "40/h/ip",
+    "enlace": "40/h/ip",  # to ask for a link again; what one address is sent has its own limit (acceso.py)
+    "autoservicio": "400/h/ip",  # one machine, a whole hall of people
     "solicitud": "900/h/ip",
     "archivos": "120/h/ip",
     "verificar": "60/h/ip",  # files to be told whether they are ours

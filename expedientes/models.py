@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
@@ -239,6 +239,8 @@ class Importador(Persona):
         verbose_name = _("importador")
         verbose_name_plural = _("importadores")
         constraints = [models.UniqueConstraint(fields=["tipo_documento", "numero_documento"], name="importador_unico")]
+        # Whose all the cases of an address are.
+        indexes = [models.Index(Upper("correo"), name="importador_por_correo")]
 
 
 class AgenteAduana(Persona):
@@ -246,6 +248,7 @@ class AgenteAduana(Persona):
         verbose_name = _("agente de aduana")
         verbose_name_plural = _("agentes de aduana")
         constraints = [models.UniqueConstraint(fields=["tipo_documento", "numero_documento"], name="agente_unico")]
+        indexes = [models.Index(Upper("correo"), name="agente_por_correo")]
 
 
 # ── The case ──────────────────────────────────────────────────────────────────────────────────────
@@ -708,6 +711,44 @@ class Hitos(models.Model):
         return str(self.expediente_id)
 
 
+class Pronostico(models.Model):
+    """When a case was expected to end, as it was said at `hecho_en`, and when it did (`pronosticos.py`)."""
+
+    class Tramo(models.TextChoices):
+        SIN_MUESTRA = "sin_muestra", _("Antes de la muestra")
+        CON_MUESTRA = "con_muestra", _("Muestra tomada, sin enviar")
+        LABORATORIO = "laboratorio", _("En el laboratorio")
+        DECISION = "decision", _("Con informe, sin decisión")
+        CIERRE = "cierre", _("Decidido, sin cerrar")
+
+    expediente = models.ForeignKey(Expediente, models.CASCADE, related_name="pronosticos")
+    tramo = models.CharField(_("tramo"), max_length=12, choices=Tramo)
+    desde = models.DateTimeField()
+    # How long the case had been in the stretch: 0 at its beginning.
+    dias = models.PositiveSmallIntegerField(default=0)
+    hecho_en = models.DateTimeField()
+    n = models.PositiveIntegerField()
+    grupo = models.PositiveSmallIntegerField()
+    mediana_en = models.DateTimeField()
+    ochenta_en = models.DateTimeField()
+    termino_en = models.DateTimeField(null=True, blank=True)
+    cerrado = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("pronóstico")
+        verbose_name_plural = _("pronósticos")
+        constraints = [
+            models.UniqueConstraint(fields=["expediente", "tramo", "desde", "dias"], name="pronostico_unico"),
+        ]
+        indexes = [
+            models.Index(fields=["ochenta_en"], name="pronostico_por_juzgar"),
+            models.Index(fields=["desde"], name="pronostico_en_curso", condition=Q(termino_en__isnull=True, dias=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.expediente_id} {self.tramo}"
+
+
 # ── Documents, decisions, measures ────────────────────────────────────────────────────────────────
 
 
@@ -1014,3 +1055,27 @@ class Borrador(models.Model):
     @property
     def referencia(self) -> str:
         return f"borrador:{self.pk}"
+
+
+class PedidoDeEnlace(models.Model):
+    """Somebody asks for a link again. Whether there is one to send the worker finds out, and forgets the row.
+
+    Whoever asks waits for one row to be written, and reads one answer, whether what he names exists or not.
+    """
+
+    # What was asked by: a case and a document of identity, an address, or a link that does not open any more.
+    numero = models.CharField(max_length=40, blank=True)
+    documento = models.CharField(max_length=20, blank=True)
+    correo = models.EmailField(blank=True)
+    enlace = models.ForeignKey("notificaciones.Enlace", models.CASCADE, null=True, blank=True, related_name="+")
+    # All cases of whoever reads at the address, not one.
+    todos = models.BooleanField(default=False)
+    creado_en = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("pedido de enlace")
+        verbose_name_plural = _("pedidos de enlace")
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -37,6 +37,16 @@ def siguiente(serie: str, separador: str = "-") -> str:
     return f"{serie}{separador}{anio}{separador}{ultimo:06d}"
 
 
+NUMERO_DE_CASO = re.compile(r"([A-Z]{2,3})[\s.\-]*(\d{4})[\s.\-]*(\d{1,9})", re.ASCII)
+
+
+def leer_numero(texto: str) -> str:
+    """A case's number as people write it («pcm 2026 123»), in its one form; what is none, as it came."""
+    limpio = " ".join(texto.upper().split())
+    partes = NUMERO_DE_CASO.fullmatch(limpio)
+    return f"{partes[1]}-{partes[2]}-{int(partes[3]):06d}" if partes else limpio
+
+
 def validar_documento(tipo: str, numero: str) -> str:
     """The identity number in its canonical form, or a ValidationError on `numero_documento`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -17,8 +18,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from senasa import reloj
 
+from . import documentos, pronosticos, tiempos
 from .lifecycle import EXPEDIENTE, Accion
-from .models import Dictamen, Documento, Estado, Evento, Expediente, Medida, Observacion, Partida
+from .models import Dictamen, Documento, Estado, Evento, Expediente, Hitos, Medida, Observacion, Partida
 
 LABORATORIO = "UCDSV"
 # How the story ends when it ends before the decision.
@@ -38,6 +40,7 @@ class Etapa:
     fecha: datetime | None = None
     nota: str = ""
     texto: str = ""
+    ayuda: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Situacion:
 @dataclass
 class Tramo:
     """A line as its importer reads it: the answer, the rest of it, and its story. `documentos`: each with who
-    signed it."""
+    signed it and its bytes."""
 
     partida: Partida
     respuesta: str
@@ -68,8 +71,10 @@ class Tramo:
     vence_en: datetime | None
     tarde: bool
     tono: str
+    dictamen: Dictamen | None = None
+    medida: Medida | None = None
     etapas: list[Etapa] = field(default_factory=list)
-    documentos: list[tuple[Documento, str]] = field(default_factory=list)
+    documentos: list[tuple[Documento, str, int | None]] = field(default_factory=list)
 
     @property
     def recien(self) -> bool:
@@ -332,7 +337,9 @@ def _tramo(
         tarde=tarde,
         tono=tono,
         etapas=_etapas(expediente, partida, cuando, medida, en_emision, en_revision),
-        documentos=[(documento, como_se_firmo(documento)) for documento in partida.documentos.all()],
+        dictamen=dictamen,
+        medida=medida,
+        documentos=[(uno, como_se_firmo(uno), documentos.pesa(uno)) for uno in partida.documentos.all()],
     )
 
 
@@ -408,8 +415,74 @@ def _etapas(
     for nombre, hecha, momento, nota in pasos:
         situacion = "hecha" if hecha else "pendiente" if actual_puesta else "actual"
         actual_puesta |= situacion == "actual"
-        etapas.append(Etapa(nombre, situacion, momento if situacion != "pendiente" else None, nota))
+        fecha = momento if situacion != "pendiente" else None
+        etapas.append(Etapa(nombre, situacion, fecha, nota, ayuda=_ayuda(nombre, medida)))
     return etapas
+
+
+def _ayuda(nombre: str, medida: Medida | None) -> str:
+    """What a stage is, to somebody who has never imported anything."""
+    de_la_muestra = _(
+        "El inspector revisa los documentos y la carga. Si el producto lo pide, toma una muestra y la envía al "
+        "laboratorio. La carga sigue retenida mientras tanto."
+    )
+    ayudas = {
+        _("Solicitud recibida"): _(
+            "Registramos su solicitud y le dimos un número. El puesto revisa los documentos y fija la hora de la "
+            "inspección."
+        ),
+        _("Inspección y toma de muestra"): de_la_muestra,
+        _("Inspección"): de_la_muestra,
+        _("Análisis en el laboratorio"): _(
+            "El laboratorio busca en la muestra insectos, hongos, bacterias, virus, nematodos y semillas de malezas. "
+            "Algunos ensayos necesitan que algo crezca, y eso lleva días."
+        ),
+        _("Informe de ensayo"): _(
+            "Es el documento firmado con los resultados. Puede bajarlo aquí y cualquiera puede comprobar que es "
+            "auténtico con su código."
+        ),
+        _("Decisión"): _(
+            "El inspector decide con el informe: la carga ingresa, ingresa con condiciones o se rechaza. Lo escribe en "
+            "un reporte (RIV) que usted puede bajar."
+        ),
+        _("Cierre"): _("No queda nada pendiente de nadie. Sus documentos siguen en esta página seis meses más."),
+        _("Observado: esperamos su respuesta"): _(
+            "Falta algo para continuar. El plazo del trámite no corre mientras usted prepara su respuesta."
+        ),
+    }
+    if medida and nombre not in ayudas:
+        return _(
+            "Lo que debe hacerse con la carga antes de terminar: tratarla, devolverla, entregarla o vigilarla. El "
+            "puesto comprueba que se cumplió."
+        )
+    return ayudas.get(nombre, "")
+
+
+# ── When it will end, and whose time it was ───────────────────────────────────────────────────────
+
+
+def pronosticar(expediente: Expediente, relato: Relato) -> pronosticos.Prevision | None:
+    """When the case should end, as it stands now; None when too few were like it, or it depends on its importer."""
+    suyos: Hitos | None = getattr(expediente, "hitos", None)
+    ausente = any(uno.partida.estado == Estado.REGISTRADO and uno.partida.no_presentada_en for uno in relato.tramos)
+    aqui = pronosticos.donde_esta(expediente, suyos) if suyos and not ausente else None
+    if suyos is None or aqui is None:
+        return None
+    return pronosticos.prever(suyos, tramo=aqui[0], desde=aqui[1], momento=reloj.ahora())
+
+
+def reparto(expediente: Expediente) -> dict[str, Any] | None:
+    """Whose time it was, from the ledger that the directors read too."""
+    suyos: Hitos | None = getattr(expediente, "hitos", None)
+    if suyos is None:
+        return None
+    nombres = {
+        tiempos.PUESTO: _("El puesto"),
+        tiempos.TRASLADO: _("El traslado"),
+        tiempos.LABORATORIO: _("El laboratorio"),
+        tiempos.IMPORTADOR: _("Usted"),
+    }
+    return tiempos.dibujar(tiempos.hasta_ahora(suyos, reloj.ahora()), nombres)
 
 
 def _se_reabrio(partida: Partida, eventos: Sequence[Evento]) -> bool:

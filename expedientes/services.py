@@ -52,8 +52,6 @@ from .riv import componer_riv
 registro = logging.getLogger(__name__)
 
 REINTENTO_DE_RIV = timedelta(seconds=60)
-# How long the importer's link still opens a closed case.
-ENLACE_TRAS_EL_CIERRE = timedelta(days=180)
 
 
 @dataclass(frozen=True)
@@ -625,7 +623,7 @@ def cerrar(
         expediente, Accion.CERRAR, tabla=EXPEDIENTE, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
         cambios={"vence_en": None},
     )  # fmt: skip
-    enlaces.vencer(referencia=expediente.referencia, dentro_de=ENLACE_TRAS_EL_CIERRE)
+    enlaces.vencer(referencia=expediente.referencia, dentro_de=avisos.ENLACE_TRAS_EL_CIERRE)
     return evento
 
 

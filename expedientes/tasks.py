@@ -40,3 +40,17 @@ def avisar_perdidas() -> None:
     from . import entregas
 
     entregas.avisar_perdidas()
+
+
+@shared_task(name="expedientes.tasks.atender_pedidos", expires=10)
+def atender_pedidos() -> None:
+    from . import acceso
+
+    acceso.atender()
+
+
+@shared_task(name="expedientes.tasks.repasar_pronosticos", expires=3000)
+def repasar_pronosticos() -> None:
+    from . import pronosticos
+
+    pronosticos.repasar()

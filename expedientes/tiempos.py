@@ -5,12 +5,14 @@ things. Definitions: domain.md, section 6. What is derived here is kept in `Hito
 of each act (`anotar_hitos`), and can be made again from nothing (`manage.py recalcular_hitos`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.db.models import QuerySet
+
+from senasa import palabras
 
 from .models import ORDEN_DE_PARTIDAS, TERMINADOS, Estado, Evento, Expediente, Hitos, Partida
 
@@ -113,6 +115,22 @@ def reparto(vida: Iterable[Tramo]) -> dict[str, timedelta]:
         if tramo.estado not in TERMINADOS:
             suma[tramo.quien] += tramo.hasta - tramo.desde
     return suma
+
+
+TONOS = {PUESTO: "verde", TRASLADO: "claro", LABORATORIO: "azul", IMPORTADOR: "ambar"}
+
+
+def dibujar(por_quien: Mapping[str, timedelta], nombres: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The total, and each one's share as `componentes/reparto.html` draws it. `nombres`: how the page calls them."""
+    total = sum(por_quien.values(), timedelta())
+    partes, inicio = [], 0.0
+    for quien, tono in TONOS.items():
+        if por_quien[quien]:
+            ancho = round(100 * por_quien[quien] / total, 2)
+            texto = f"{(nombres or {}).get(quien, quien)} {palabras.duracion(por_quien[quien])}"
+            partes.append({"texto": texto, "inicio": round(inicio, 2), "ancho": ancho, "tono": tono})
+            inicio += ancho
+    return {"total": palabras.duracion(total), "partes": partes}
 
 
 # ── When it happened ──────────────────────────────────────────────────────────────────────────────
@@ -222,6 +240,16 @@ def hitos(eventos: Sequence[Entrada], partidas: Sequence[int]) -> dict[str, Any]
     }
 
 
+def hasta_ahora(suyos: Hitos, ahora: datetime) -> dict[str, timedelta]:
+    """How long an open or ended case has been in whose hands, from its row of the ledger."""
+    dias = {PUESTO: suyos.dias_puesto, TRASLADO: suyos.dias_traslado, LABORATORIO: suyos.dias_laboratorio,
+            IMPORTADOR: suyos.dias_importador}  # fmt: skip
+    por_quien = {quien: timedelta(days=cuantos) for quien, cuantos in dias.items()}
+    if suyos.tiene and suyos.tiene_desde:
+        por_quien[suyos.tiene] += max(ahora - suyos.tiene_desde, timedelta())
+    return por_quien
+
+
 # ── Kept ──────────────────────────────────────────────────────────────────────────────────────────
 
 LEE = ("expediente_id", "n", "objeto", "objeto_id", "accion", "a", "ocurrio_en", "registrado_en", "datos")
@@ -268,6 +296,8 @@ def guardar(filas: Sequence[Hitos]) -> None:
     )  # fmt: skip
 
 
-def anotar_hitos(expediente: Expediente) -> None:
-    """Bring the case's row up to date, within the transaction of the act that was just logged."""
-    guardar(leer(Expediente.objects.filter(pk=expediente.pk)))
+def anotar_hitos(expediente: Expediente) -> Hitos | None:
+    """Bring the case's row up to date, within the transaction of the act that was just logged; the row."""
+    filas = leer(Expediente.objects.filter(pk=expediente.pk))
+    guardar(filas)
+    return filas[0] if filas else None

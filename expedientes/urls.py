@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from . import (
     views,
+    vistas_acceso,
     vistas_asignacion,
     vistas_importador,
     vistas_incidencias,
@@ -107,6 +108,17 @@ urlpatterns = [
     path(f"{TEXTO}/nueva/", vistas_textos.texto_nuevo, name="texto_nuevo"),
     path(f"{TEXTO}/v<int:version>/poner/", vistas_textos.texto_poner, name="texto_poner"),
     # Public.
+    path("enlace/", vistas_acceso.enlace_pedir, name="enlace_pedir"),
+    path("enlace/enviado/", vistas_acceso.enlace_pedido, name="enlace_pedido"),
+    path("enlace/renovar/", vistas_acceso.enlace_renovar, name="enlace_renovar"),
+    path("autoservicio/", vistas_acceso.autoservicio, name="autoservicio"),
+    path("autoservicio/listo/", vistas_acceso.autoservicio_listo, name="autoservicio_listo"),
+    path("mis-expedientes/", vistas_acceso.mis_expedientes_lista, name="mis_expedientes"),
+    path("mis-expedientes/pedir/", vistas_acceso.mis_expedientes_pedir, name="mis_expedientes_pedir"),
+    path("mis-expedientes/exportar/", vistas_acceso.mis_expedientes_exportar, name="mis_expedientes_exportar"),
+    path("mis-expedientes/cerrar/", vistas_acceso.mis_expedientes_cerrar, name="mis_expedientes_cerrar"),
+    path("mis-expedientes/<caso:numero>/", vistas_acceso.mis_expedientes_caso, name="mis_expedientes_caso"),
+    path(f"{SEGUIDO}/todos/", vistas_acceso.seguimiento_todos, name="seguimiento_todos"),
     path(f"{SEGUIDO}/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
     path(
         f"{SEGUIDO}/documentos/<cvd:cvd>/",

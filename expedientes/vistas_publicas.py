@@ -8,31 +8,38 @@ dies at once. No GET here writes a row.
 from __future__ import annotations
 
 import logging
+import secrets
+from functools import partial
 from io import BytesIO
 from typing import IO, Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.forms import Form
 from django.http import FileResponse, HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from notificaciones import enlaces
 from notificaciones.models import Enlace
+from senasa import reloj, vivo
 
-from . import documentos, forms, seguimiento
+from . import acceso, documentos, forms, seguimiento
 from .archivos import EXTENSIONES, limpiar_nombre
 from .limites import demasiadas
-from .models import Adjunto, Borrador, Documento, Expediente
+from .models import ABIERTOS, Adjunto, Borrador, Documento, Expediente
 from .vistas_solicitar import abrir_borrador
 
 registro = logging.getLogger(__name__)
 
-GALLETA = "seguimiento"
+GALLETA, GALLETA_DE_TODOS = "seguimiento", "mis_expedientes"
 VIDA_SEGUNDOS = 12 * 60 * 60
 BYTES = "application/octet-stream"
 
@@ -43,19 +50,31 @@ BYTES = "application/octet-stream"
 def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
     """Exchange the link of a mail for the cookie of its case, or of the request that is still being written."""
     enlace = enlaces.abrir(token)
+    if enlace and enlace.referencia == acceso.TODOS:
+        destino = reverse("mis_expedientes")
+        return dar_galleta(redirect(destino), GALLETA_DE_TODOS, enlace, salt=acceso.TODOS, path=destino)
     if enlace and (borrador := _borrador_de(enlace.referencia)):
         return abrir_borrador(enlace, borrador)
     expediente = _de_referencia(enlace.referencia) if enlace else None
     if enlace is None or expediente is None:
-        return sin_enlace(request)
-    destino = reverse("seguimiento_caso", args=[expediente.numero])
-    respuesta = redirect(destino)
+        return sin_enlace(request, token)
+    return con_galleta(expediente.numero, enlace)
+
+
+def con_galleta(numero: str, enlace: Enlace) -> HttpResponse:
+    """To the case's own address, with the cookie that only its pages receive."""
+    destino = reverse("seguimiento_caso", args=[numero])
+    return dar_galleta(redirect(destino), GALLETA, enlace, salt=f"caso:{numero}", path=destino)
+
+
+def dar_galleta(respuesta: HttpResponse, nombre: str, enlace: Enlace, *, salt: str, path: str) -> HttpResponse:
+    """The signed cookie that stands for a link: its id and version, for the pages under `path`, for half a day."""
     respuesta.set_signed_cookie(
-        GALLETA,
+        nombre,
         f"{enlace.pk}.{enlace.version}",
-        salt=expediente.referencia,
+        salt=salt,
         max_age=VIDA_SEGUNDOS,
-        path=destino,
+        path=path,
         httponly=True,
         samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
@@ -63,23 +82,61 @@ def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
     return respuesta
 
 
+def de_la_galleta(request: HttpRequest, nombre: str, *, salt: str) -> tuple[int, int] | None:
+    """The id and version of the link that the browser's cookie stands for."""
+    valor = request.get_signed_cookie(nombre, default="", salt=salt, max_age=VIDA_SEGUNDOS)
+    pk, _punto, version = (valor or "").partition(".")
+    return (int(pk), int(version)) if pk.isdecimal() and version.isdecimal() else None
+
+
+# What stands for the token of the forms in a page that is kept: no reader can guess it.
+_TOKEN = f"token-{secrets.token_hex(16)}"
+# Its words count hours and days, and a day ends: what is kept of it is of these ten minutes.
+_RATO_SEGUNDOS = 600
+
+
 @login_not_required
 @require_safe
 @never_cache
 def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
-    suyo = seguido(request, numero)
-    if suyo is None:
-        return sin_enlace(request)
-    expediente, enlace = suyo
+    """The case, told. It stays true by itself: what asks again for it gets the piece that changed, or a 304.
+
+    One query says whether the link lives, what it opens and whether anything happened since; the composed page is
+    kept a minute, under the seal of the case's log, for this link and language alone.
+    """
+    llave = llave_de(request, numero)
+    if llave is None:
+        return HttpResponseClientRefresh() if request.headers.get("HX-Request") else sin_enlace(request)
+    rato = int(reloj.ahora().timestamp()) // _RATO_SEGUNDOS
+    clave = f"seguimiento:{llave.expediente}:{llave.sello}:{llave.enlace}.{llave.version}:{get_language()}:{rato}"
+    una = vivo.pieza(clave, partial(_contar, llave))
+    segundos = settings.SEGUIMIENTO_SEGUNDOS if llave.estado in ABIERTOS else 0
+    if request.headers.get("HX-Request"):
+        return vivo.responder(request, una, segundos=segundos)
+    contexto = {"pieza": una, "segundos": segundos, "numero": numero}
+    if request.GET or request.COOKIES.keys() & {CookieStorage.cookie_name, settings.SESSION_COOKIE_NAME}:
+        return render(request, "expedientes/seguimiento.html", contexto)
+    contexto["csrf_token"] = _TOKEN
+    pagina = vivo.pieza(
+        f"{clave}:pagina", partial(render_to_string, "expedientes/seguimiento.html", contexto, request)
+    )  # fmt: skip
+    return HttpResponse(pagina.html.replace(_TOKEN, get_token(request)))
+
+
+def _contar(llave: acceso.Llave) -> str:
+    casos = Expediente.objects.select_related("puesto", "importador", "agente", "duplicado_de", "hitos")
+    expediente = casos.get(pk=llave.expediente)
     relato = seguimiento.contar(expediente)
     contexto = {
         "expediente": expediente,
         "relato": relato,
         "entregados": expediente.adjuntos.filter(subido_por=None),
-        "puede": seguimiento.puede(expediente, enlace.correo, relato),
-        "sin_poder": seguimiento.sin_poder(expediente, enlace.correo),
+        "puede": seguimiento.puede(expediente, llave.correo, relato),
+        "sin_poder": seguimiento.sin_poder(expediente, llave.correo),
+        "prevision": seguimiento.pronosticar(expediente, relato),
+        "reparto": seguimiento.reparto(expediente),
     }
-    return render(request, "expedientes/seguimiento.html", contexto)
+    return render_to_string("expedientes/seguimiento_pieza.html", contexto)
 
 
 @login_not_required
@@ -129,24 +186,29 @@ def _borrador_de(referencia: str) -> Borrador | None:
     return Borrador.objects.filter(pk=int(pk)).first() if tipo == "borrador" and pk.isdecimal() else None
 
 
+def llave_de(request: HttpRequest, numero: str) -> acceso.Llave | None:
+    """What the browser's cookie opens, when it stands for a link in force that opens this case."""
+    cual = de_la_galleta(request, GALLETA, salt=f"caso:{numero}")
+    return acceso.llave(numero, *cual) if cual else None
+
+
 def seguido(request: HttpRequest, numero: str) -> tuple[Expediente, Enlace] | None:
-    """The case and the link, when the browser carries the cookie of a link to it that is still in force."""
+    """The case and the link, when the browser carries the cookie of a link that is in force and opens it."""
+    llave = llave_de(request, numero)
+    if llave is None:
+        return None
     casos = Expediente.objects.select_related("puesto", "importador", "agente", "duplicado_de")
-    expediente = casos.filter(numero=numero).first()
-    if expediente is None:
-        return None
-    valor = request.get_signed_cookie(GALLETA, default="", salt=expediente.referencia, max_age=VIDA_SEGUNDOS)
-    pk, _punto, version = (valor or "").partition(".")
-    if not (pk.isdecimal() and version.isdecimal()):
-        return None
-    enlace = enlaces.vigente(int(pk), int(version))
-    return (expediente, enlace) if enlace and enlace.referencia == expediente.referencia else None
+    return casos.get(pk=llave.expediente), Enlace.objects.get(pk=llave.enlace)
 
 
-def sin_enlace(request: HttpRequest) -> HttpResponse:
-    """One answer for every link that opens nothing, whether its case exists or not; then 429."""
+def sin_enlace(request: HttpRequest, token: str = "") -> HttpResponse:
+    """One answer for every link that opens nothing, whether its case exists or not; then 429.
+
+    `token`: the one that was tried. Its page offers to send another, whatever it was.
+    """
     # Only what finds nothing is counted: a page that works costs no write.
-    return demasiadas(request, "publico") or render(request, "expedientes/enlace_vencido.html", status=404)
+    contexto = {"token": token[:80]}
+    return demasiadas(request, "publico") or render(request, "expedientes/enlace_vencido.html", contexto, status=404)
 
 
 @login_not_required

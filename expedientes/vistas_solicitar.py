@@ -120,7 +120,7 @@ def solicitar(request: HttpRequest) -> HttpResponse:
 def solicitar_correo(request: HttpRequest) -> HttpResponse:
     """The address, to which a code goes; the answer is the same for every address."""
     para = PARA_CSV if request.GET.get("para") == PARA_CSV else PARA_SOLICITAR
-    form = forms.FormularioCorreo(*_mandado(request))
+    form = forms.FormularioCorreo(*mandado(request))
     if request.method == "POST" and form.is_valid():
         correo = form.cleaned_data["correo"].lower()
         if pare := demasiadas(request, "correo") or demasiadas(request, "codigo_a", clave=correo):
@@ -137,7 +137,7 @@ def solicitar_correo(request: HttpRequest) -> HttpResponse:
         "verbo": _("Enviarme el código"),
         "atras": reverse("solicitar"),
     }
-    return _pagina(request, form, contexto)
+    return pagina(request, form, contexto)
 
 
 @publica
@@ -148,7 +148,7 @@ def solicitar_codigo(request: HttpRequest) -> HttpResponse:
     pk, _punto, para = (valor or "").partition(".")
     if not pk:
         return redirect("solicitar_correo")
-    form = forms.FormularioCodigo(*_mandado(request))
+    form = forms.FormularioCodigo(*mandado(request))
     if request.method == "POST" and (pare := demasiadas(request, "codigo")):
         return pare
     if request.method == "POST" and form.is_valid():
@@ -169,7 +169,7 @@ def solicitar_codigo(request: HttpRequest) -> HttpResponse:
         "atras": reverse("solicitar_correo", query={"para": para}),
         "otro_codigo": True,
     }
-    return _pagina(request, form, contexto)
+    return pagina(request, form, contexto)
 
 
 def _confirmado(correo: str, para: str) -> HttpResponse:
@@ -220,12 +220,12 @@ def solicitar_nueva(request: HttpRequest) -> HttpResponse:
 # ── The pages ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _mandado(request: HttpRequest) -> tuple[Any, Any]:
+def mandado(request: HttpRequest) -> tuple[Any, Any]:
     """What a form is bound to: an empty POST is one too."""
     return (request.POST, request.FILES) if request.method == "POST" else (None, None)
 
 
-def _pagina(request: HttpRequest, form: Any, contexto: dict[str, Any], plantilla: str = "") -> HttpResponse:
+def pagina(request: HttpRequest, form: Any, contexto: dict[str, Any], plantilla: str = "") -> HttpResponse:
     """One page with one form; 422 when it comes back with its errors."""
     plantilla = plantilla or "expedientes/solicitar_paso.html"
     return render(request, plantilla, {"form": form, **contexto}, status=422 if form.errors else 200)
@@ -283,7 +283,7 @@ def solicitar_paso(request: HttpRequest, borrador: Borrador, paso: str) -> HttpR
     else:
         form = clase(initial=escrito, respuestas=escrito, correo=borrador.correo)
     contexto = {"titulo": form.titulo, "ayuda": form.ayuda, "verbo": _("Continuar")}
-    return _pagina(request, form, {**_del_borrador(borrador, paso, vuelve), **contexto})
+    return pagina(request, form, {**_del_borrador(borrador, paso, vuelve), **contexto})
 
 
 @de_un_borrador
@@ -330,7 +330,7 @@ def solicitar_partida(request: HttpRequest, borrador: Borrador, n: int) -> HttpR
         "verbo": _("Guardar la partida"),
         "atras": _url(borrador, pasos.PARTIDAS) if lineas else _url(borrador, "documentos"),
     }
-    return _pagina(request, form, contexto)
+    return pagina(request, form, contexto)
 
 
 @de_un_borrador
@@ -344,7 +344,7 @@ def solicitar_partida_quitar(request: HttpRequest, borrador: Borrador, n: int) -
 @formulario
 def solicitar_adjuntos(request: HttpRequest, borrador: Borrador) -> HttpResponse:
     """Files, as many times as one likes; none is asked for."""
-    form = forms.FormularioAdjuntos(*_mandado(request))
+    form = forms.FormularioAdjuntos(*mandado(request))
     vuelve = (request.POST if request.method == "POST" else request.GET).get("vuelve", "")
     if request.method == "POST" and (pare := demasiadas(request, "archivos")):
         return pare
@@ -364,7 +364,7 @@ def solicitar_adjuntos(request: HttpRequest, borrador: Borrador) -> HttpResponse
         "adjuntos": borrador.respuestas.get("adjuntos") or [],
         "con_agente": borrador.respuestas.get("quien") == pasos.AGENTE,
     }
-    return _pagina(request, form, contexto, "expedientes/solicitar_adjuntos.html")
+    return pagina(request, form, contexto, "expedientes/solicitar_adjuntos.html")
 
 
 @de_un_borrador
@@ -381,7 +381,7 @@ def solicitar_revisar(request: HttpRequest, borrador: Borrador) -> HttpResponse:
     revision = pasos.revisar(borrador.respuestas, correo=borrador.correo)
     envio, correo = borrador.envio, borrador.correo
     suyas, hay_ajenas = borradores.repetidas(revision, correo, envio) if revision.pedido else ([], False)
-    form = forms.FormularioDeclaracion(*_mandado(request), repetida=bool(suyas or hay_ajenas))
+    form = forms.FormularioDeclaracion(*mandado(request), repetida=bool(suyas or hay_ajenas))
     if request.method == "POST" and not revision.faltas and form.is_valid():
         if pare := demasiadas(request, "presentar"):
             return pare

@@ -150,7 +150,9 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
         "OPTIONS": {"MAX_ENTRIES": 50_000},
-    }
+    },
+    # In the memory of each process, for pieces of pages that cost more to make than to keep (senasa/vivo.py).
+    "cercana": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 500}},
 }
 
 STATIC_URL = "static/"
@@ -328,6 +330,12 @@ if env("EMAIL_URL", default=""):
 # Where mail servers send their reports: an address of ours, and the box that is read for it (unset: none is).
 REBOTES_CORREO = env("REBOTES_CORREO", default="")
 REBOTES_URL = env("REBOTES_URL", default="")
+# How often an hour an address is sent the same link again because somebody asks for it.
+ENLACES_POR_HORA = env.int("ENLACES_POR_HORA", default=3)
+# How often the importer's open page asks whether anything happened.
+SEGUIMIENTO_SEGUNDOS = env.int("SEGUIMIENTO_SEGUNDOS", default=30)
+# Fewer like cases than this foretell nothing.
+PRONOSTICO_MINIMO = env.int("PRONOSTICO_MINIMO", default=20)
 # Whoever has his report's notice within this long was informed in time (indicator 6).
 INFORMADO_MINUTOS = env.int("INFORMADO_MINUTOS", default=15)
 # The hour of Lima at which those who want one digest a day get it.
@@ -423,12 +431,14 @@ CELERY_BEAT_SCHEDULE = {
         "laboratorio.tasks.barrer_informes": 5,
         "laboratorio.tasks.avisar_certificados": 3600,
         "expedientes.tasks.barrer_documentos": 5,
+        "expedientes.tasks.atender_pedidos": 10,
         "expedientes.tasks.cerrar_listos": 300,
         "laboratorio.tasks.barrer_demoras": 300,
         "gestion.tasks.escalar_informes": 300,
         "senasa.tasks.latir": 15,
         "senasa.tasks.respaldar_si_toca": 900,
         "expedientes.tasks.recordar_observaciones": 3600,
+        "expedientes.tasks.repasar_pronosticos": 3600,
         "expedientes.tasks.avisar_perdidas": 3600,
         "expedientes.tasks.barrer_borradores": 3600,
         "indicadores.tasks.anotar_regresos": 300,

@@ -19,7 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings as ajustes
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -67,6 +67,7 @@ def _memoria_limpia(request: pytest.FixtureRequest) -> None:
     if pedidas or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("transactional_db" if "live_server" in request.fixturenames else "db")
         cache.clear()
+        caches["cercana"].clear()
 
 
 @pytest.fixture(autouse=True)

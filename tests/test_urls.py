@@ -63,6 +63,7 @@ MATRIZ = {
     "readyz": Fila(PUBLICA),
     "metrics": Fila(PUBLICA),  # with its key alone: tests/dashboard/test_metricas.py
     "operacion": Fila({"admin", "direccion"}),
+    "pronosticos": Fila({"admin", "direccion"}),
     "set_language": Fila(NADIE, PUBLICA),
     "inicio": Fila(PERSONAL),
     "tablero": Fila(VEN_CASOS),
@@ -239,6 +240,18 @@ MATRIZ = {
     "seguimiento": Fila(PUBLICA, args="token"),
     "seguimiento_caso": Fila(PUBLICA, args="caso"),
     "seguimiento_documento": Fila(PUBLICA, args="caso_y_documento"),
+    "seguimiento_todos": Fila(NADIE, PUBLICA, "caso"),
+    # What each opens and sends: tests/expedientes/test_acceso.py.
+    "enlace_pedir": Fila(PUBLICA, PUBLICA),
+    "enlace_pedido": Fila(PUBLICA),
+    "enlace_renovar": Fila(NADIE, PUBLICA),
+    "autoservicio": Fila(PUBLICA, PUBLICA),
+    "autoservicio_listo": Fila(PUBLICA),
+    "mis_expedientes": Fila(PUBLICA),
+    "mis_expedientes_pedir": Fila(PUBLICA, PUBLICA),
+    "mis_expedientes_exportar": Fila(PUBLICA),
+    "mis_expedientes_caso": Fila(PUBLICA, args="caso"),
+    "mis_expedientes_cerrar": Fila(NADIE, PUBLICA),
     "seguimiento_responder": Fila(PUBLICA, PUBLICA, "caso"),
     "seguimiento_agregar": Fila(PUBLICA, PUBLICA, "caso"),
     "seguimiento_anular": Fila(PUBLICA, PUBLICA, "caso"),
@@ -297,7 +310,7 @@ CUENTAS: dict[str, tuple[int | str, list[Any]]] = {
     "openid_connect_callback": (404, ["institucion"]),
 }
 # A page that says «not found» to the public says nothing at all: 404 there is an answer.
-CON_404 = ("metrics", "seguimiento_", "solicitar_", "rotulos_de_muestras")
+CON_404 = ("metrics", "seguimiento_", "mis_expedientes", "solicitar_", "rotulos_de_muestras")
 
 
 def nombres() -> set[str]:

@@ -13,7 +13,7 @@ from expedientes import documentos
 from expedientes.models import Evento, Expediente
 from notificaciones import enlaces
 from notificaciones.models import Enlace, Notificacion
-from tests.builders import crear_caso, crear_importador
+from tests.builders import avanzar_hasta, crear_caso, crear_importador
 
 pytestmark = pytest.mark.django_db
 
@@ -109,8 +109,40 @@ def test_seguimiento_hace_las_mismas_consultas_con_una_partida_que_con_seis(
     for partidas in (1, 6):
         expediente = crear_caso("en_inspeccion", partidas=partidas).expediente
         url = abrir(client, expediente)
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(11):
             assert client.get(url).status_code == 200
+
+
+def test_seguimiento_se_mantiene_al_dia_con_un_304_de_una_consulta(
+    client: Client, django_assert_num_queries: Any
+) -> None:
+    """What is kept is of this case, link, language and moment: whatever happens to the case is there at once."""
+    caso = crear_caso("programado")
+    url = abrir(client, caso.expediente)
+    primera = client.get(url)
+    assert 'data-vivo="30"' in primera.content.decode()
+    with django_assert_num_queries(1):
+        otra = client.get(url)
+    assert "Su carga tiene fecha de inspección" in texto(otra)
+    claves = [re.search(r'csrfmiddlewaretoken" value="(\w{64})"', uno.content.decode()) for uno in (primera, otra)]
+    assert all(claves)
+    assert claves[0].group(1) != claves[1].group(1)  # type: ignore[union-attr]
+    pedir = {"hx-request": "true"}
+    pieza = client.get(url, headers=pedir)
+    assert "<html" not in pieza.content.decode()
+    with django_assert_num_queries(1):
+        igual = client.get(url, headers=pedir | {"if-none-match": pieza["ETag"]})
+    assert (igual.status_code, igual.content) == (304, b"")
+    assert "no-store" in igual["Cache-Control"]
+    avanzar_hasta(caso, "en_inspeccion")
+    nueva = client.get(url, headers=pedir | {"if-none-match": pieza["ETag"]})
+    assert "Su carga está en inspección" in texto(nueva)
+    assert "Su carga está en inspección" in texto(client.get(url))
+    client.post(reverse("set_language"), {"language": "en", "next": url})
+    assert "Your consignment" in texto(client.get(url))
+    enlaces.revocar_de(referencia=caso.expediente.referencia, correo=caso.expediente.importador.correo)
+    assert client.get(url).status_code == 404
+    assert client.get(url, headers=pedir)["HX-Refresh"] == "true"
 
 
 @pytest.mark.parametrize(

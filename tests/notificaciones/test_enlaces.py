@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes import services as casos
+from expedientes.avisos import ENLACE_TRAS_EL_CIERRE
 from notificaciones import enlaces, services
 from notificaciones.models import Enlace, Notificacion
 from tests.builders import crear_caso
@@ -85,7 +86,7 @@ def test_cerrado_el_expediente_el_enlace_vence_y_pedirlo_de_nuevo_da_otro(certif
     viejo = Enlace.objects.get(referencia=caso.expediente.referencia)
     token = enlaces.token(viejo)
     assert enlaces.abrir(token)
-    with time_machine.travel(timezone.now() + casos.ENLACE_TRAS_EL_CIERRE + timedelta(days=1)):
+    with time_machine.travel(timezone.now() + ENLACE_TRAS_EL_CIERRE + timedelta(days=1)):
         assert enlaces.abrir(token) is None
         casos.reenviar_enlace(expediente=caso.expediente, actor=caso.personas["atencion"])
         nuevo = Enlace.objects.get(referencia=caso.expediente.referencia)

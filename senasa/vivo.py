@@ -1,0 +1,59 @@
+"""Pieces of pages that a browser asks for again and again: what has not changed costs a 304 and no rendering.
+
+A page that stays true by itself wraps what may change in `componentes/vivo.html`; `static/js/vivo.js` asks for it
+again every so often while somebody looks, and sends the ETag of what stands there. The view says, from one cheap
+query, a `clave` that is another whenever the piece may be another (the seal of a case's log, the last id of a table,
+the hour that its words depend on), and how to compose it. Composed pieces are kept in the memory of the process, at
+most a minute. The ETag is of the piece's own text: nothing that does not show can be told from it.
+
+Of the importer's page; the board, whose rows come apart, does the same by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.cache import get_conditional_response
+
+SEGUNDOS = 60
+
+
+@dataclass(frozen=True)
+class Pieza:
+    """A composed piece and its ETag, quoted as the header wants it."""
+
+    html: str
+    etag: str
+
+
+def pieza(clave: str, componer: Callable[[], str], *, segundos: int = SEGUNDOS) -> Pieza:
+    """The piece that `clave` stands for, composed once for each process and `segundos`.
+
+    `clave` must name whoever may see it as well as all that can change it: nothing else keeps readers apart.
+    """
+    memoria = caches["cercana"]
+    guardada: Pieza | None = memoria.get(clave)
+    if guardada is None:
+        html = componer()
+        guardada = Pieza(html, f'"{hashlib.sha256(html.encode()).hexdigest()[:32]}"')
+        memoria.set(clave, guardada, segundos)
+    return guardada
+
+
+def responder(request: HttpRequest, una: Pieza, *, segundos: int) -> HttpResponse:
+    """What the browser asked for again: a 304 when it has it, else the piece in its wrapper. Kept nowhere on the way.
+
+    `segundos`: when it asks next; 0, never again.
+    """
+    respuesta = get_conditional_response(request, etag=una.etag)
+    if respuesta is None:
+        contexto = {"pieza": una, "segundos": segundos, "request": request}
+        respuesta = HttpResponse(render_to_string("componentes/vivo.html", contexto))
+    respuesta["ETag"] = una.etag
+    respuesta["Cache-Control"] = "private, no-store"
+    return respuesta  # type: ignore[return-value]
