@@ -1,4 +1,4 @@
-"""The board without us: what its counts and its fifty rows cost in SQL written by hand.
+"""The board without us: what its counts, the heads of its queues and its fifty rows cost in SQL written by hand.
 
 Everything that a row says is there: the case, its importer and cargo, its samples and how its analyses go, its last
 decision and measure, its observation and transfer. Open, as in the partial index, are those that have not ended.
@@ -11,16 +11,42 @@ SUYOS = """
                   ON p.puesto_id IN (t.de_puesto_id, t.a_puesto_id) WHERE p.usuario_id = %(usuario)s))
 """
 
+URGENCIA = """
+    (e.vence_en AT TIME ZONE 'America/Lima')::date NULLS LAST, e.perecible DESC, e.retenido_desde NULLS LAST,
+    e.vence_en NULLS LAST, e.id
+"""
+
+# What a post has to do today: to decide, to send, to inspect, answered; how many of each, and the first.
+_VIVO = """
+    JOIN expedientes_expediente e ON e.id = l.expediente_id
+     AND e.puesto_id IN (SELECT puesto_id FROM senasa_usuario_puestos WHERE usuario_id = %(usuario)s)
+     AND e.estado IN ('registrado', 'en_inspeccion', 'en_laboratorio', 'resultado_emitido', 'en_medida', 'dictaminado')
+"""
+_CUANTOS = f"SELECT count(*), (array_agg(e.id ORDER BY {URGENCIA}))[1:3]"
+COLAS = f"""
+{_CUANTOS} FROM expedientes_partida l {_VIVO} WHERE l.estado = 'resultado_emitido' AND NOT EXISTS (
+    SELECT FROM expedientes_documento d
+     WHERE d.partida_id = l.id AND d.tipo = 'informe' AND d.estado = 'en_revision')
+UNION ALL {_CUANTOS} FROM expedientes_partida l {_VIVO} WHERE l.estado IN ('en_inspeccion', 'en_laboratorio')
+    AND l.id IN (SELECT m.partida_id FROM laboratorio_muestra m WHERE m.estado = 'tomada')
+UNION ALL {_CUANTOS} FROM expedientes_partida l {_VIVO} WHERE l.estado = 'registrado' AND l.no_presentada_en IS NULL
+    AND l.cita_en < date_trunc('day', now(), 'America/Lima') + interval '1 day'
+UNION ALL {_CUANTOS} FROM expedientes_observacion l {_VIVO} WHERE l.respondida_en >= now() - interval '30 days'
+    AND NOT EXISTS (SELECT FROM expedientes_evento v WHERE v.expediente_id = l.expediente_id AND v.actor_id IS NOT NULL
+        AND v.registrado_en > l.respondida_en AND v.objeto IN ('expediente', 'partida') AND v.accion <> 'responder')
+"""  # noqa: S608
+
 CUENTA = f"""
-SELECT e.estado, count(*), count(*) FILTER (WHERE e.vence_en < now()),
+SELECT e.puesto_id, e.estado, count(*), count(*) FILTER (WHERE e.vence_en < now()),
        count(*) FILTER (WHERE e.vence_en BETWEEN now() AND now() + interval '24 hours'),
        count(*) FILTER (WHERE e.vence_en IS NULL)
-  FROM expedientes_expediente e WHERE {SUYOS} GROUP BY e.estado
+  FROM expedientes_expediente e WHERE {SUYOS} GROUP BY e.puesto_id, e.estado
 """  # noqa: S608
 
 FILAS = f"""
 WITH primeros AS MATERIALIZED (
-    SELECT e.id, e.vence_en FROM expedientes_expediente e WHERE {SUYOS} ORDER BY e.vence_en NULLS LAST, e.id LIMIT 50
+    SELECT e.id, row_number() OVER (ORDER BY {URGENCIA}) AS orden
+      FROM expedientes_expediente e WHERE {SUYOS} ORDER BY {URGENCIA} LIMIT 50
 )
 SELECT e.numero, e.estado, e.estado_desde, e.vence_en, e.retenido_desde, e.guia_aerea, u.nombre, i.nombre,
        i.numero_documento, l.lineas, l.carga, l.perecible, l.contenedores, m.muestras, a.analisis, d.decision, d.numero,
@@ -59,5 +85,5 @@ SELECT e.numero, e.estado, e.estado_desde, e.vence_en, e.retenido_desde, e.guia_
   CROSS JOIN LATERAL (
       SELECT string_agg(concat_ws(' ', j.numero, j.estado, j.conclusion, j.firma), ', ' ORDER BY j.id) AS informes
         FROM expedientes_documento j WHERE j.expediente_id = e.id AND j.tipo = 'informe') f
- ORDER BY p.vence_en NULLS LAST, p.id
+ ORDER BY p.orden
 """  # noqa: S608

@@ -58,10 +58,12 @@ def vacia_publica(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def tablero_a_mano(request: HttpRequest) -> HttpResponse:
-    """The board's counts and its first rows by SQL written by hand, in bare HTML."""
+    """The board's counts, its queues and its first rows by SQL written by hand, in bare HTML."""
     with connection.cursor() as cursor:
         cursor.execute(suelo.CUENTA, {"usuario": request.user.pk})
         cuenta = cursor.fetchall()
+        cursor.execute(suelo.COLAS, {"usuario": request.user.pk})
+        cuenta += cursor.fetchall()
         cursor.execute(suelo.FILAS, {"usuario": request.user.pk})
         filas = cursor.fetchall()
     cuerpo = "".join(f"<tr>{''.join(f'<td>{escape(casilla)}</td>' for casilla in fila)}</tr>" for fila in filas)

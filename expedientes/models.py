@@ -478,6 +478,8 @@ class Partida(models.Model):
                 name="partida_con_cita",
                 condition=Q(estado=Estado.REGISTRADO),
             ),
+            # What the menu counts and «Posentrada» lists: measures that run on after their cases closed.
+            models.Index(fields=["expediente"], name="partida_en_medida", condition=Q(estado=Estado.EN_MEDIDA)),
         ]
 
     def __str__(self) -> str:
