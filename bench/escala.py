@@ -11,6 +11,8 @@ from .tabla import Fila
 GRANDE, PEQUENA = 1_000_000, 10_000
 # Of every fifty cases one is open, whatever the size.
 PARTE_ABIERTA = 50
+# Pages that count over all cases, as the dirección opens them.
+ESTADISTICAS = {"programa": "/programa/"}
 QUIEN = "jefe"  # of both posts: every open case is on his board
 
 
@@ -74,6 +76,7 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
     jefe, jefe_chica, admin = grande.entrar(QUIEN), chica.entrar(QUIEN), grande.entrar("admin")
     seguidos = grande.seguir(24)
     tablero = Pagina("/tablero/", jefe)
+    estadisticas = estadisticas_de(grande)
     cosas = [
         Cosa("a mano", grande, [Pagina("/bench/tablero-a-mano/", jefe)]),
         Cosa("tablero", grande, [tablero]),
@@ -90,7 +93,12 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
             a_la_vez=True,
         ),
     ]
+    cosas += [Cosa(nombre, grande, [pagina], 1) for nombre, pagina in estadisticas.items()]
     t = cronometrar(cosas, vueltas, bases.decir)
+    # The same pages over both sizes: how many times as many queries the worst of them asks.
+    de_menos = [Pagina("/tablero/", jefe_chica), *chica.seguir(24)[:1], *estadisticas_de(chica).values()]
+    de_mas = [tablero, seguidos[0], *estadisticas.values()]
+    preguntas = [(grande.consultas(una), chica.consultas(otra)) for una, otra in zip(de_mas, de_menos, strict=True)]
     return [
         Fila(
             f"tablero, {casos:,} expedientes, {casos // PARTE_ABIERTA:,} abiertos", "SQL a mano y vista desnuda",
@@ -113,7 +121,25 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
             "seguimiento, peticiones por segundo", "vista vacía", t.razon("vacía pública", "seguimiento"), 0.6,
             minimo=True, detalle=f"{1 / t.de('seguimiento'):.0f} / {1 / t.de('vacía pública'):.0f}",
         ),
+        *(
+            Fila(
+                f"{nombre}, {casos:,} expedientes", "tablero", t.razon(nombre, "tablero"), 2,
+                detalle=f"{_ms(t, nombre)} / {_ms(t, 'tablero')}",
+            )
+            for nombre in estadisticas
+        ),
+        Fila(
+            f"consultas de una página, {casos:,} expedientes", f"con {pequena:,}",
+            max(mas / menos for mas, menos in preguntas), 1,
+            detalle=", ".join(f"{pagina.ruta.split('/')[1]} {mas} / {menos}"
+                              for pagina, (mas, menos) in zip(de_mas, preguntas, strict=True)),
+        ),
     ]  # fmt: skip
+
+
+def estadisticas_de(servidor: Servidor) -> dict[str, Pagina]:
+    direccion = servidor.entrar("direccion")
+    return {nombre: Pagina(ruta, direccion) for nombre, ruta in ESTADISTICAS.items()}
 
 
 def _ms(tiempos: Tiempos, nombre: str) -> str:

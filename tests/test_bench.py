@@ -46,6 +46,8 @@ TABLA = [
     ("el mismo", "lista del admin, tal cual se registra", "10"),
     ("tablero, 400 expedientes", "con 40", "1.2"),
     ("seguimiento, peticiones por segundo", "vista vacía", "0.6"),
+    ("programa, 400 expedientes", "tablero", "2"),
+    ("consultas de una página, 400 expedientes", "con 40", "1"),
 ]
 
 
