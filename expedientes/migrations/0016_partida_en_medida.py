@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('expedientes', '0014_lectura'),
+        ('expedientes', '0015_correos'),
     ]
 
     operations = [
