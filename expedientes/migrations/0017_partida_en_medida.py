@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('expedientes', '0015_correos'),
+        ('expedientes', '0016_acceso_y_pronosticos'),
     ]
 
     operations = [
