@@ -41,6 +41,8 @@ ABIERTOS = {
 # A post-entry quarantine outlives its case by half a year: closed, and few.
 POCOS = {"posentrada": (4, 0.002)}
 DESTINOS = {**CERRADOS, **POCOS, **ABIERTOS}
+# What belongs to an address, not to a case: the copies do without.
+DE_LAS_PERSONAS = {"notificaciones_preferencia"}
 # For the tests: one of each of these shows every table.
 UNOS_POCOS = (
     "sin_muestra", "cerrado", "desistido", "registrado", "en_proceso", "resultado_emitido", "en_medida", "observado",
@@ -214,7 +216,13 @@ def _duenos(
     for (nombre, pk), dueno in list(duenos.items()):
         for columna, padre in ficheros[nombre].padres.items():
             valor = filas[nombre][pk][columna]
-            if padre in filas and valor and valor.isdigit() and int(valor) in filas[padre]:
+            if (
+                padre in filas
+                and padre not in DE_LAS_PERSONAS
+                and valor
+                and valor.isdigit()
+                and int(valor) in filas[padre]
+            ):
                 otro = duenos.setdefault((padre, int(valor)), dueno)
                 if otro != dueno:
                     raise RuntimeError(
@@ -284,7 +292,7 @@ class _Colada:
 
     def _casilla(self, nombre: str, columna: str, fila: dict[str, str | None]) -> str:
         valor, campo = fila[columna], self.ficheros[nombre].campos[columna]
-        if valor is None:
+        if valor is None or self.ficheros[nombre].padres.get(columna) in DE_LAS_PERSONAS:
             return r"\N"
         if lugar := self._lugar(nombre, columna, fila):
             return f"%({lugar})s"
