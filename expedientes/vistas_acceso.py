@@ -166,7 +166,7 @@ def mis_expedientes_lista(request: HttpRequest) -> HttpResponse:
         "correo": enlace.correo,
         "form": lista.form,
         "page_obj": page_obj,
-        "fichas": mis_expedientes.fichas(page_obj.object_list),
+        "fichas": mis_expedientes.fichas(page_obj.object_list),  # type: ignore[arg-type]
         "columnas": mis_expedientes.columnas(),
         "hay": lista.cuenta,
         "consulta": request.GET.urlencode(),
