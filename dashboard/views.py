@@ -22,6 +22,7 @@ from expedientes.actos import devolver
 from expedientes.lifecycle import Accion
 from expedientes.models import Expediente
 from expedientes.plazos import Semaforo
+from gestion import queries as gestion
 from laboratorio import preguntas
 from senasa import escrito, reloj
 from senasa.models import ROLES_DE_PUESTO, Rol
@@ -214,6 +215,8 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
             "preguntas": preguntas.visibles(request.user).filter(expediente=objeto),
             "mi_lado": preguntas.Lado.PUESTO if request.user.tiene(*ROLES_DE_PUESTO) else "",
             "atiende": request.user.tiene(*ATIENDEN),
+            "documentos": gestion.con_lecturas(objeto.documentos.all()),
+            "acciones": gestion.acciones_del_caso(objeto, request.user, ahora),
         },
     )
 

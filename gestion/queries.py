@@ -1,5 +1,6 @@
 """What the pages of what is late read besides the breaches themselves (`atrasos.py`). Nothing here writes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from expedientes.models import Estado, Expediente, Lectura, Partida
+from expedientes.models import Documento, Estado, Expediente, Lectura, Partida
 from laboratorio.models import Pregunta
 from notificaciones import internos
 from senasa.models import Rol, Usuario
@@ -83,16 +84,25 @@ def filas_de(acciones: list[Accion], usuario: Usuario, ahora: datetime) -> list[
     ]
 
 
+def acciones_del_caso(expediente: Expediente, usuario: Usuario, ahora: datetime) -> list[FilaDeAccion]:
+    """The open actions about one case, for whoever answers for cases."""
+    if not usuario.tiene(Rol.INSPECTOR, Rol.JEFE_DE_PUESTO, Rol.DIRECTOR, Rol.DIRECCION):
+        return []
+    abiertas = expediente.acciones.filter(cerrada_en=None).select_related("expediente__puesto", "autor", "responsable")
+    return filas_de(list(abiertas), usuario, ahora)
+
+
 # ── Reports: issued, read, decided ────────────────────────────────────────────────────────────────
 
 
-def lecturas_de(expediente: Expediente) -> dict[int, Lectura]:
-    """The first reading of each of its reports, by document."""
+def con_lecturas(documentos: Iterable[Documento]) -> list[tuple[Documento, Lectura | None]]:
+    """Each document with its first reading by somebody of the post, if any; one query."""
+    documentos = list(documentos)
     primeras: dict[int, Lectura] = {}
-    lecturas = Lectura.objects.filter(documento__expediente=expediente).select_related("usuario")
-    for lectura in lecturas.order_by("leido_en", "pk"):
+    lecturas = Lectura.objects.filter(documento__in=documentos).select_related("usuario").order_by("leido_en", "pk")
+    for lectura in lecturas:
         primeras.setdefault(lectura.documento_id, lectura)
-    return primeras
+    return [(documento, primeras.get(documento.pk)) for documento in documentos]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
-from expedientes import incidencias
+from expedientes import incidencias, lectura
 from expedientes import services as casos
 from expedientes.models import Dictamen, Expediente, Medida, Motivo, Partida
 from senasa import reloj
@@ -322,6 +322,11 @@ def dictaminar(caso: Caso) -> None:
         Dictamen.Decision.RECHAZO: "El informe de ensayo halló una plaga que impide el ingreso.",
     }[Dictamen.Decision(caso.decision)]
     for partida in caso.partidas:
+        for informe in casos.informes_vigentes(partida):
+            # Read some time between its issue and now.
+            espera = (reloj.ahora() - informe.emitido_en) * Random(informe.pk).uniform(0.1, 0.9)  # noqa: S311
+            with reloj.fijado(informe.emitido_en + max(espera, timedelta())):
+                lectura.anotar([informe], caso.inspector)
         casos.dictaminar(partida=partida, actor=caso.inspector, decision=caso.decision, fundamento=fundamento)
 
 

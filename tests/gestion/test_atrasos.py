@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes import lectura
+from expedientes import services as casos
 from expedientes.models import Documento, Evento, Expediente, Medida, Partida
-from gestion import atrasos, queries, services
+from gestion import atrasos, demo, queries, services
 from gestion.models import Accion, Escalamiento
 from laboratorio import preguntas, recorrido
 from laboratorio.models import Muestra
@@ -210,6 +211,17 @@ def test_what_nobody_reads_is_brought_to_the_jefe_once(certificado, settings):
     assert services.escalar_informes() == 0
 
 
+def test_the_demonstration_shows_both_sides_of_it_once(certificado):
+    for n in range(4):
+        vencer(crear_caso("registrado"), timedelta(days=3 + n))
+    demo.completar()
+    acciones = Accion.objects.count()
+    assert (acciones, len(lista("jefe"))) == (2, 2)
+    assert Accion.objects.filter(para_el__lt=timezone.localdate()).count() == 1
+    demo.completar()
+    assert Accion.objects.count() == acciones
+
+
 def test_from_issue_to_reading_and_from_there_to_the_decision(entrar, certificado):
     emitido = reloj.ahora() - timedelta(hours=10)
     for horas in (1, 3):
@@ -221,7 +233,7 @@ def test_from_issue_to_reading_and_from_there_to_the_decision(entrar, certificad
                 lectura.anotar([documento], quien(persona))
         if horas == 1:
             with reloj.fijado(emitido + timedelta(hours=5)):
-                recorrido.dictaminar(caso)
+                casos.dictaminar(partida=caso.partidas[0], actor=caso.inspector, decision="ingreso", fundamento="x")
     crear_caso("resultado_emitido")  # unread
     leer, decidir, emitidos = queries.tiempos_de_lectura(
         desde=reloj.ahora() - timedelta(days=30), hasta=reloj.ahora(), puestos=None

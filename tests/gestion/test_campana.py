@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from expedientes import asignacion, incidencias
+from expedientes import asignacion, incidencias, services
 from expedientes.models import Documento, Lectura
 from laboratorio import recorrido
 from notificaciones import internos
@@ -103,7 +103,8 @@ def test_the_first_reading_of_a_report_is_noted_once_and_only_of_the_post(entrar
     for quien in ("direccion", "director", "mesa"):
         assert entrar(quien).get(documento).status_code == 200
     assert not Lectura.objects.exists()
-    navegador = entrar("inspector")
+    navegador, pagina = entrar("inspector"), reverse("expediente", args=[caso.expediente.numero])
+    assert "nadie del puesto lo ha leído" in navegador.get(pagina).content.decode()
     assert "informe_para_dictaminar" in campana("inspector")
     assert navegador.get(dictaminar).status_code == 200
     lectura = Lectura.objects.get()
@@ -111,6 +112,7 @@ def test_the_first_reading_of_a_report_is_noted_once_and_only_of_the_post(entrar
     assert campana("inspector") == []  # it was told of nothing else
     navegador.get(documento)
     assert Lectura.objects.get() == lectura
+    assert "leído por R. Inspectora" in navegador.get(pagina).content.decode()
     entrar("jefe").get(documento)
     assert Lectura.objects.count() == 2
 
@@ -118,5 +120,5 @@ def test_the_first_reading_of_a_report_is_noted_once_and_only_of_the_post(entrar
 def test_who_decides_has_read(certificado):
     caso = crear_caso("resultado_emitido")
     assert not Lectura.objects.exists()
-    recorrido.dictaminar(caso)
+    services.dictaminar(partida=caso.partidas[0], actor=caso.inspector, decision="ingreso", fundamento="Conforme.")
     assert Lectura.objects.get().usuario == caso.inspector

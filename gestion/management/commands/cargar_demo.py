@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from expedientes.models import Expediente, Producto
+from gestion.demo import completar
 from laboratorio.demo import crear_equipo, crear_expedientes, crear_personas, crear_reglas_y_suplencias
 
 
@@ -36,5 +37,6 @@ class Command(BaseCommand):
         for _expediente in barra:
             pass
         crear_reglas_y_suplencias()
+        completar()
         crear_equipo()
         self.stdout.write(f"{Expediente.objects.count()} expedientes en la base.")

@@ -1,0 +1,56 @@
+"""What the demonstration shows of what is late: some breaches with an action and some without, one past its day, one
+closed, what was read and what nobody reads. Through the services, at the hours that they happened."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from expedientes.models import Expediente
+from laboratorio.demo import crear_personas
+from notificaciones import internos
+from notificaciones.models import AvisoInterno
+from senasa import reloj
+from senasa.models import Usuario
+
+from . import atrasos, services
+from .models import Accion
+
+CADA = 3  # one of so many breaches has an action
+LEIDO_TRAS = timedelta(days=2)
+QUE_HARAN = (
+    "Llamar al terminal y fijar la hora de la inspección para mañana.",
+    "Pedir al laboratorio la fecha del informe y anotarla en el caso.",
+    "Coordinar con el importador la entrega de lo que falta.",
+)
+
+
+def completar() -> None:
+    """Actions, readings of the bell and reports brought to the jefe; once."""
+    if Accion.objects.exists():
+        return
+    jefe = crear_personas()["jefe"]
+    ahora = reloj.ahora()
+    with reloj.fijado(ahora - timedelta(hours=20)):
+        internos.leer(AvisoInterno.objects.filter(creado_en__lt=ahora - LEIDO_TRAS))
+    filas = list(atrasos.sin_accion(jefe, ahora))
+    for n, fila in enumerate(filas[::CADA]):
+        hace = timedelta(days=2) if n == 1 else timedelta()
+        accion = _tomar(fila, jefe, ahora - hace, n)
+        if accion and n == 2:
+            services.cerrar_accion(accion=accion, actor=accion.responsable, desenlace="Se coordinó; se espera el acto.")
+    services.escalar_informes()
+
+
+def _tomar(fila: tuple, jefe: Usuario, cuando, n: int) -> Accion | None:
+    """An action of the jefe about that breach, as of `cuando` if it was late by then and nothing happened since."""
+    tipo, pk, caso, vencio, _peso = fila
+    expediente = Expediente.objects.get(pk=caso)
+    ultimo = expediente.bitacora.latest("n").ocurrio_en
+    with reloj.fijado(max(cuando, vencio + timedelta(minutes=1), ultimo)):
+        quienes = list(atrasos.responsables(expediente, de_laboratorio=False))
+        inspectores = [uno for uno in quienes if uno != jefe] or quienes
+        return services.tomar_accion(
+            expediente=expediente, tipo=tipo, objeto_id=pk, actor=jefe, que_hara=QUE_HARAN[n % len(QUE_HARAN)],
+            responsable=inspectores[n % len(inspectores)],
+            para_el=timezone.localdate(reloj.ahora()) + timedelta(days=1 if n == 1 else n % 4),
+        )  # fmt: skip
