@@ -171,7 +171,8 @@ DATOS: dict[str, Dato] = {
         ),
     ),
     "cita": Dato(
-        "día y hora de la inspección", lambda d: _dia(d.partida and d.partida.cita_en, r"l j \d\e F, H:i").lower()
+        "día y hora de la inspección",
+        lambda d: _dia(d.partida.cita_en if d.partida else None, r"l j \d\e F, H:i").lower(),
     ),
     "terminal": Dato("lugar de la inspección", lambda d: d.partida and d.partida.terminal),
     "vence": Dato("último día para responder", lambda d: d.observacion and _largo(d.observacion.vence_en)),

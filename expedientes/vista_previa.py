@@ -82,7 +82,7 @@ def componer(
     contexto = {**avisos.contexto_de(titulo, parrafos, datos, con_enlace=con_enlace), "oscuro": oscuro}
     partes = []
     for plantilla in ("correos/base.txt", "correos/base.html"):
-        parte = render_to_string(plantilla, contexto)
+        parte = str(render_to_string(plantilla, contexto))
         for lugar in (LUGAR_DEL_ENLACE, LUGAR_DE_PREFERENCIAS):
             parte = parte.replace(lugar, settings.SITIO_URL)
         partes.append(parte)

@@ -53,9 +53,9 @@ def textos(request: HttpRequest) -> HttpResponse:
     return render(request, "expedientes/textos.html", {"etapas": acciones.panorama()})
 
 
+@csp_update({"frame-src": ["'self'"]})
 @require_safe
 @con_rol(*DECIDEN)
-@csp_update({"frame-src": ["'self'"]})
 def texto(request: HttpRequest, nombre: str, audiencia: str) -> HttpResponse:
     texto, para = _texto(nombre, audiencia)
     vista = _version(texto, para, request.GET.get("version"))
@@ -74,14 +74,14 @@ def texto(request: HttpRequest, nombre: str, audiencia: str) -> HttpResponse:
     return render(request, "expedientes/texto.html", contexto, status=200 if muestra or not numero else 404)
 
 
-@require_safe
-@con_rol(*DECIDEN)
-@xframe_options_sameorigin
 # The mail carries its style as mails do, so this answer alone allows it: in a frame of ours, without scripts or links.
 @csp_replace({
     "default-src": ["'none'"], "script-src": ["'none'"], "style-src": ["'unsafe-inline'"], "form-action": ["'none'"],
     "frame-ancestors": ["'self'"], "sandbox": [True],
 })  # fmt: skip
+@xframe_options_sameorigin
+@require_safe
+@con_rol(*DECIDEN)
 def texto_vista(request: HttpRequest, nombre: str, audiencia: str) -> HttpResponse:
     texto, para = _texto(nombre, audiencia)
     muestra = vista_previa.elegir(texto, request.user, request.GET.get("caso", "")[:20])

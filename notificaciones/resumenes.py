@@ -32,7 +32,7 @@ def _resumir(correo: str) -> bool:
     preferencia = Preferencia.objects.select_for_update(skip_locked=True).filter(correo=correo).first()
     filas = Notificacion.objects.filter(correo=correo, para_resumen=True, proximo_intento_en__lte=timezone.now())
     reunidas = list(filas.select_for_update().order_by("id")) if preferencia else []
-    if not reunidas:
+    if preferencia is None or not reunidas:
         return False
     suyas = Notificacion.objects.filter(pk__in=[fila.pk for fila in reunidas])
     if len(reunidas) == 1:
