@@ -40,7 +40,7 @@ def pieza(clave: str, componer: Callable[[], str], *, segundos: int = SEGUNDOS) 
     guardada: Pieza | None = memoria.get(clave)
     if guardada is None:
         html = componer()
-        guardada = Pieza(html, f'"{hashlib.sha256(html.encode()).hexdigest()[:32]}"')
+        guardada = Pieza(html, f'"{hashlib.sha256(html.encode()).hexdigest()[:40]}"')
         memoria.set(clave, guardada, segundos)
     return guardada
 
