@@ -35,7 +35,7 @@ def lista(request: HttpRequest) -> HttpResponse:
     todas = avisos.hallar(entregas.visibles_para(request.user), q=q, dias=dias, ahora=reloj.ahora())
     elegido, cuenta = request.GET.get("estado", ""), avisos.contar(todas)
     pagina = Paginator(avisos.filtrar(todas, elegido), POR_PAGINA).get_page(request.GET.get("page"))
-    urls = {clave: f"?{urlencode({'q': q, 'dias': dias, 'estado': clave if clave != elegido else ''})}"
+    urls = {clave: f"?{urlencode({'q': q, 'dias': str(dias), 'estado': clave if clave != elegido else ''})}"
             for clave in cuenta}  # fmt: skip
     return render(
         request,

@@ -48,7 +48,7 @@ def pedir_codigo(correo: str) -> Confirmacion:
     validate_email(correo)
     ahora = timezone.now()
     confirmacion = Confirmacion.objects.create(correo=correo, creada_en=ahora, vence_en=ahora + CODIGO_VALE)
-    contexto = {"minutos": int(CODIGO_VALE.total_seconds() // 60)}
+    contexto: dict[str, Any] = {"minutos": int(CODIGO_VALE.total_seconds() // 60)}
     referencia = confirmacion.referencia
     avisos.escribir("codigo", correo=correo, referencia=referencia, clave=referencia, **contexto)
     return confirmacion

@@ -131,7 +131,7 @@ SELECT serie, semana, sum(paso) FROM (
 def quema(puestos: list[int] | None, ahora: datetime, semanas: int = SEMANAS) -> list[Semana]:
     """The old stock at the end of each of the last weeks, the oldest first: one query."""
     dias = fines_de_semana(ahora, semanas)
-    datos = {"primero": fin_del_dia(dias[0]), "n": len(dias), "puestos": puestos}
+    datos: dict[str, Any] = {"primero": fin_del_dia(dias[0]), "n": len(dias), "puestos": puestos}
     pasos = [[0] * len(dias) for _serie in range(3)]
     with connection.cursor() as cursor:
         cursor.execute(PASOS, datos)

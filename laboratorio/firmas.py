@@ -267,7 +267,7 @@ def _emitir(
 def _avisar_al_personal(documento: Documento, partida: Partida) -> None:
     """The bell of whoever decides on it; of a positive, also that of the director, who is written to as well."""
     datos: dict[str, Any] = {"documento": documento, "partida": partida, "expediente": partida.expediente}
-    ficha = {
+    ficha: dict[str, Any] = {
         "url": reverse("expediente", args=[partida.expediente.numero]),
         "referencia": lectura.referencia(documento),
     }

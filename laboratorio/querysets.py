@@ -135,7 +135,7 @@ class ConsultaInforme(ConsultaDeLaboratorio):
 class ConsultaReversion(ConsultaDeLaboratorio):
     def que_tocan(self, campo: str, valor: Any):
         """Those whose analysis has `valor` in `campo`; a sample's by what it took with it."""
-        partes = self.model.objects.filter(parte_de=OuterRef("pk"), **{f"analisis__{campo}": valor})
+        partes = self.model._default_manager.filter(parte_de=OuterRef("pk"), **{f"analisis__{campo}": valor})
         return self.filter(Q(**{f"analisis__{campo}": valor}) | Exists(partes))
 
     def con_todo(self):

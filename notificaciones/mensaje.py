@@ -35,8 +35,8 @@ class Correo(EmailMultiAlternatives):
         partes = [
             "\n".join(f"{nombre}: {_cabecera(nombre, str(valor))}" for nombre, valor in cabeceras.items()),
             f'MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary="{LIMITE}"\n',
-            _parte("plain", self.body),
-            *(_parte("html", str(uno.content)) for uno in self.alternatives),
+            _parte("plain", str(self.body)),
+            *(_parte("html", str(uno[0])) for uno in self.alternatives),
             f"--{LIMITE}--\n",
         ]
         return Escrito("\n".join(partes).encode("ascii"))

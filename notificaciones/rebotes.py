@@ -16,6 +16,7 @@ from email import message_from_bytes, message_from_string
 from email.message import Message
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -32,6 +33,7 @@ from .models import Notificacion
 registro = logging.getLogger(__name__)
 
 # A report brings back the head of a mail, seldom all of it: ours weigh some kilobytes.
+PUERTO_IMAP, PUERTO_IMAPS = 143, 993
 TOPE_OCTETOS = 1_000_000
 # How many are read in one turn, well inside Celery's limit.
 LOTE = 200
@@ -66,11 +68,13 @@ def interpretar(crudo: bytes) -> Reporte | None:
     """What a report says; None when it is none, or not of a mail of ours. Never raises."""
     try:
         mensaje = message_from_bytes(crudo)
-        partes = mensaje.get_payload()
+        partes: Any = mensaje.get_payload()
         es_reporte = mensaje.get_content_type() == "multipart/report" and isinstance(partes, list)
         if not es_reporte or str(mensaje.get_param("report-type", "")).lower() != "delivery-status":
             return None
-        grupos = next((una.get_payload() for una in partes if una.get_content_type() == "message/delivery-status"), [])
+        grupos: Any = next(
+            (una.get_payload() for una in partes if una.get_content_type() == "message/delivery-status"), []
+        )
         if not isinstance(grupos, list) or len(grupos) < 2:
             return None
         ids = (_id_devuelto(partes), _id_del_sobre(grupos[0]))
@@ -84,12 +88,12 @@ def interpretar(crudo: bytes) -> Reporte | None:
 def _id_devuelto(partes: list[Message]) -> str:
     """The Message-ID of the mail that the report brings back, whole or only its head."""
     for parte in partes:
-        contenido = parte.get_payload()
+        contenido: Any = parte.get_payload()
         if parte.get_content_type() == "message/rfc822" and isinstance(contenido, list) and contenido:
             return str(contenido[0].get("Message-ID", "")).strip()
         if parte.get_content_type() == "text/rfc822-headers":
-            texto = (parte.get_payload(decode=True) or b"").decode("utf-8", "replace")
-            return str(message_from_string(texto).get("Message-ID", "")).strip()
+            cabeceras: Any = parte.get_payload(decode=True) or b""
+            return str(message_from_string(cabeceras.decode("utf-8", "replace")).get("Message-ID", "")).strip()
     return ""
 
 
@@ -257,7 +261,7 @@ def abrir(url: str) -> Iterator[Maildir | Imap]:
         raise ImproperlyConfigured("REBOTES_URL es maildir:///carpeta, imap+ssl://… o imap://….")
     cifrado = partes.scheme == "imap+ssl"
     clase = imaplib.IMAP4_SSL if cifrado else imaplib.IMAP4
-    puerto = partes.port or (imaplib.IMAP4_SSL_PORT if cifrado else imaplib.IMAP4_PORT)
+    puerto = partes.port or (PUERTO_IMAPS if cifrado else PUERTO_IMAP)
     with clase(partes.hostname, puerto, timeout=ESPERA_SEGUNDOS) as servidor:
         if not cifrado:
             if "STARTTLS" in servidor.capabilities:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from email.errors import MessageError
 from email.utils import parseaddr
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import get_connection
@@ -246,7 +247,7 @@ UPDATE notificaciones_notificacion SET intentos = intentos + 1, reclamada_hasta 
 def _tomar(notificacion: Notificacion | None, enviada: Notificacion | None) -> bool:
     """Note `enviada` as sent, and take `notificacion` for one try; whether it is still ours to send."""
     ahora = timezone.now()
-    valores: dict[str, object] = {"ahora": ahora, "hasta": ahora + RECLAMO}
+    valores: dict[str, Any] = {"ahora": ahora, "hasta": ahora + RECLAMO}
     if enviada:
         valores["enviada"] = enviada.pk
     if notificacion:
@@ -314,6 +315,7 @@ def _entregar(notificacion: Notificacion, conexion: BaseEmailBackend) -> bool:
     try:
         conexion.open()  # kept open for the whole turn
         if isinstance(conexion, Smtp):
+            assert conexion.connection  # open by now
             _por_smtp(notificacion, conexion.connection)
         else:
             conexion.send_messages([componer(notificacion)])
