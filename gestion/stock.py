@@ -177,7 +177,7 @@ def en_palabras(tramo: str) -> str:
 
 def hallazgo(filas: list[Semana]) -> str:
     """What the chart shows, in one sentence: its title."""
-    if not filas or not any(fila.mas_15 for fila in filas):
+    if not any(fila.mas_15 for fila in filas):
         return "Ningún expediente pasó de 15 días en estas semanas"
     primera, ultima = filas[0].mas_60, filas[-1].mas_60
     n = len(filas) - 1

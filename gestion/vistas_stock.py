@@ -53,6 +53,7 @@ def stock_antiguo(request: HttpRequest) -> HttpResponse:
     edades = stock.edades(claves, ahora)
     contexto = {
         "grafico": graficos.lineas(stock.hallazgo(semanas), "casos", [*series, sin_muestra], decimales=0),
+        "hubo": any(semana.mas_15 or semana.sin_muestra_60 for semana in semanas),
         "edades": [
             {
                 "tramo": stock.en_palabras(fila.tramo),
