@@ -445,6 +445,8 @@ def _detalle(evento: Evento, motivos: dict[tuple[str, str], str]) -> list[str]:
         partes.append(f"{datos['de_puesto']} → {datos['a_puesto']}")
     if evento.objeto == "expediente" and "a_quien" in datos:
         partes.append(f"A cargo de {datos['a_quien']}")
+    if "responsable" in datos:
+        partes.append(f"A cargo de {datos['responsable']}, para el {datetime.fromisoformat(datos['para_el']):%d/%m/%Y}")
     if "agente_anterior" in datos:
         partes.append(f"{datos['agente_anterior'] or 'sin agente'} → {datos['agente'] or 'sin agente'}")
     if datos.get("superviviente"):
