@@ -81,7 +81,7 @@ def publicar_documento(
     tipo: str,
     numero: str,
     version: int,
-    expediente: Expediente,
+    expediente: Expediente | None,
     cvd: str,
     firma: str,
     emitido_en: datetime,

@@ -755,11 +755,15 @@ class Pronostico(models.Model):
 
 
 class Documento(models.Model):
-    """A signed file that was issued: a report or a RIV, one version of it. Never deleted."""
+    """One version of a signed file that was issued: a report, a RIV, or a monthly report. Never deleted.
+
+    The monthly report alone is of no case.
+    """
 
     class Tipo(models.TextChoices):
         INFORME = "informe", _("Informe de ensayo")
         RIV = "riv", _("Reporte de inspección y verificación")
+        MENSUAL = "mensual", _("Informe mensual del programa")
 
     class Estado(models.TextChoices):
         VIGENTE = "vigente", _("Vigente")
@@ -781,7 +785,7 @@ class Documento(models.Model):
     tipo = models.CharField(_("tipo"), max_length=10, choices=Tipo)
     numero = models.CharField(_("número"), max_length=20)
     version = models.PositiveSmallIntegerField(_("versión"), default=1)
-    expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="documentos")
+    expediente = models.ForeignKey(Expediente, models.PROTECT, null=True, blank=True, related_name="documentos")
     partida = models.ForeignKey(Partida, models.PROTECT, null=True, blank=True, related_name="documentos")
     estado = models.CharField(_("estado"), max_length=12, choices=Estado, default=Estado.VIGENTE)
     archivo = models.CharField(max_length=120, unique=True)
@@ -809,6 +813,10 @@ class Documento(models.Model):
             models.CheckConstraint(
                 condition=Q(estado__in=["vigente", "en_revision", "reemplazado", "anulado"]),
                 name="documento_estado_conocido",
+            ),
+            models.CheckConstraint(
+                condition=Q(tipo="mensual", expediente=None) | (~Q(tipo="mensual") & Q(expediente__isnull=False)),
+                name="documento_de_un_expediente",
             ),
         ]
         # The reports of a month: indicators 6 and 8.

@@ -171,14 +171,14 @@ class Planilla:
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def filas(contenido: bytes) -> tuple[str, list[Fila]]:
-    """The delimiter and the rows of the file; PlanillaInvalida when it is no such file."""
+def filas(contenido: bytes, columnas: Sequence[Columna] = COLUMNAS) -> tuple[str, list[Fila]]:
+    """The delimiter and the rows of a file of those columns; PlanillaInvalida when it is no such file."""
     if len(contenido) > MAX_BYTES:
         raise PlanillaInvalida(_("La planilla pesa más de 2 MB: sepárela en dos."))
     if contenido.startswith(b"\xd0\xcf\x11\xe0"):
         raise PlanillaInvalida(_("Es un libro de un Excel antiguo: guárdelo como .xlsx o como CSV y súbalo."))
     if contenido.startswith(b"PK\x03\x04"):
-        return ";", _numeradas(_del_libro(contenido))
+        return ";", _numeradas(_del_libro(contenido, columnas), columnas)
     texto = decodificar(contenido)
     primera, _salto, resto = texto.partition("\n")
     if primera.strip().lower().startswith("sep="):  # Excel's own way of naming the delimiter
@@ -190,24 +190,24 @@ def filas(contenido: bytes) -> tuple[str, list[Fila]]:
     except csv.Error as error:
         mensaje = _("No se puede leer desde la línea %(n)d: revise las comillas.") % {"n": lector.line_num}
         raise PlanillaInvalida(mensaje) from error
-    return delimitador, _numeradas(crudas)
+    return delimitador, _numeradas(crudas, columnas)
 
 
-def _numeradas(crudas: Sequence[tuple[int, Sequence[str]]]) -> list[Fila]:
+def _numeradas(crudas: Sequence[tuple[int, Sequence[str]]], columnas: Sequence[Columna]) -> list[Fila]:
     """The rows under the heading, blank ones left out."""
     if not crudas or not any(celda.strip() for celda in crudas[0][1]):
         raise PlanillaInvalida(_("La planilla está vacía: use la plantilla."))
-    encabezado = _encabezado(crudas[0][1])
+    encabezado = _encabezado(crudas[0][1], columnas)
     llenas = [(n, celdas) for n, celdas in crudas[1:] if any(celda.strip() for celda in celdas)]
     if not llenas:
         raise PlanillaInvalida(_("La planilla solo tiene el encabezado: escriba al menos una fila."))
     if len(llenas) > MAX_FILAS:
         mensaje = _("Tiene %(son)d filas y caben %(tope)d: sepárela en varias.")
         raise PlanillaInvalida(mensaje % {"son": len(llenas), "tope": MAX_FILAS})
-    return [Fila(n, _celdas(encabezado, celdas)) for n, celdas in llenas]
+    return [Fila(n, _celdas(encabezado, celdas, columnas)) for n, celdas in llenas]
 
 
-def _del_libro(contenido: bytes) -> list[tuple[int, list[str]]]:
+def _del_libro(contenido: bytes, columnas: Sequence[Columna]) -> list[tuple[int, list[str]]]:
     """The first sheet of a workbook, as its cells would read in a CSV; of a formula, the value it last had."""
     try:
         with zipfile.ZipFile(io.BytesIO(contenido)) as zip_:
@@ -215,7 +215,7 @@ def _del_libro(contenido: bytes) -> list[tuple[int, list[str]]]:
                 raise PlanillaInvalida(_("La planilla pesa demasiado al abrirse: súbala como CSV."))
         libro = load_workbook(io.BytesIO(contenido), read_only=True, data_only=True)
         hoja = libro.worksheets[0]
-        filas_ = hoja.iter_rows(max_row=MAX_FILAS * 4, max_col=len(COLUMNAS) + 20, values_only=True)
+        filas_ = hoja.iter_rows(max_row=MAX_FILAS * 4, max_col=len(columnas) + 20, values_only=True)
         return [(n, [_escrita(celda) for celda in fila]) for n, fila in enumerate(filas_, start=1)]
     except PlanillaInvalida:
         raise
@@ -237,8 +237,8 @@ def _escrita(celda: Any) -> str:
 SOBRANTE = "\x00sobrante"  # cells beyond the heading: no column is called so
 
 
-def _celdas(encabezado: Sequence[str], celdas: Sequence[str]) -> dict[str, str]:
-    valores = dict.fromkeys(NOMBRES, "")
+def _celdas(encabezado: Sequence[str], celdas: Sequence[str], columnas: Sequence[Columna]) -> dict[str, str]:
+    valores = dict.fromkeys((columna.nombre for columna in columnas), "")
     valores |= {nombre: sin_guardia(celda) for nombre, celda in zip(encabezado, celdas, strict=False) if nombre}
     if any(celda.strip() for celda in celdas[len(encabezado) :]):
         valores[SOBRANTE] = "si"
@@ -256,12 +256,13 @@ def decodificar(contenido: bytes) -> str:
     return contenido.decode("latin-1")
 
 
-def _encabezado(celdas: Sequence[str]) -> list[str]:
+def _encabezado(celdas: Sequence[str], columnas: Sequence[Columna]) -> list[str]:
+    conocidas = [columna.nombre for columna in columnas]
     nombres = [re.sub(r"\W+", "_", plano(celda)).strip("_") for celda in celdas]
     while nombres and not nombres[-1]:
         nombres.pop()
-    extranas = [celda for celda, nombre in zip(celdas, nombres, strict=False) if nombre not in (*NOMBRES, ERRORES)]
-    faltan = [columna.nombre for columna in COLUMNAS if columna.obligatoria and columna.nombre not in nombres]
+    extranas = [celda for celda, nombre in zip(celdas, nombres, strict=False) if nombre not in (*conocidas, ERRORES)]
+    faltan = [columna.nombre for columna in columnas if columna.obligatoria and columna.nombre not in nombres]
     if faltan:
         raise PlanillaInvalida(_("Faltan columnas: %(cuales)s. Use la plantilla.") % {"cuales": ", ".join(faltan)})
     if extranas:

@@ -1,4 +1,4 @@
-"""What is kept of the statistics: when what was stepped back was again where it had been, and alerts of the rate."""
+"""What is kept of the statistics: returns of what was stepped back, alerts, the baseline, the monthly reports."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from expedientes.models import Documento
 from laboratorio.models import Reversion
-from senasa.models import Disciplina
+from senasa.models import Disciplina, Puesto
 
 
 class Regreso(models.Model):
@@ -76,3 +77,75 @@ class AlertaDeReversiones(models.Model):
     @property
     def por_encima(self) -> bool:
         return self.tasa > self.limite_superior
+
+
+class LineaBase(models.Model):
+    """What an indicator was before, of all posts or of one: a version, never edited. The last one is in force.
+
+    `valor` in the indicator's own unit (days, cases, or a percentage from 0 to 100).
+    """
+
+    class Indicador(models.TextChoices):
+        """By the names under which `manage.py indicadores` prints them."""
+
+        CICLO = "media_ciclo_dias", _("Ciclo, de la toma al cierre")
+        A_TIEMPO = "pct_menos_15_dias", _("Cerrados en menos de 15 días")
+        DECISION = "media_informe_dictamen_dias", _("Del informe al dictamen")
+        ENVIO = "pct_envio_hasta_8_dias", _("Enviados al laboratorio en 8 días o menos")
+        REZAGO = "abiertos_mas_60_dias", _("Abiertos hace más de 60 días")
+        INFORMADOS = "pct_informados", _("Usuarios informados")
+        REVERSIONES = "reversiones_por_100_muestras", _("Reversiones por 100 muestras")
+        AUTOFIRMADOS = "pct_autofirmados", _("Negativos firmados automáticamente")
+        RECLAMOS = "dias_habiles_reclamo", _("Respuesta de un reclamo")
+
+    indicador = models.CharField(_("indicador"), max_length=30, choices=Indicador)
+    puesto = models.ForeignKey(Puesto, models.PROTECT, null=True, blank=True, related_name="+")
+    version = models.PositiveSmallIntegerField(_("versión"))
+    valor = models.FloatField(_("valor"))
+    periodo = models.CharField(_("período"), max_length=80)
+    fuente = models.CharField(_("fuente"), max_length=300)
+    causa = models.TextField(_("por qué"))
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    puesta_en = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("línea base")
+        verbose_name_plural = _("líneas base")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["indicador", "puesto", "version"], nulls_distinct=False, name="linea_base_unica"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_indicador_display()} v{self.version}"
+
+
+class InformeMensual(models.Model):
+    """The report of a month: its figures are written once, with the row, and its signed PDF says those and no others.
+
+    Triggers refuse any other figures, and that the row goes. `falla`: why it could not be signed yet.
+    """
+
+    mes = models.DateField(_("mes"), unique=True)  # its first day
+    cifras = models.JSONField()
+    hecho_en = models.DateTimeField()
+    # Nobody when it was made by itself, after the end of the month.
+    autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    documento = models.OneToOneField(Documento, models.PROTECT, null=True, related_name="+")
+    falla = models.TextField(blank=True)
+    intento_en = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-mes"]
+        verbose_name = _("informe mensual")
+        verbose_name_plural = _("informes mensuales")
+        constraints = [models.CheckConstraint(condition=Q(mes__day=1), name="mensual_desde_el_primero")]
+
+    def __str__(self) -> str:
+        return self.numero
+
+    @property
+    def numero(self) -> str:
+        return f"IM-{self.mes:%Y-%m}"

@@ -15,6 +15,8 @@ from django.utils import timezone
 from senasa import reloj
 from senasa.models import Puesto
 
+from .informados import Informados
+
 DIAS_DEL_CICLO = 15  # indicator 2: closed in under
 DIAS_DE_ENVIO = 8  # indicator 4: sent in, at most
 DIAS_DEL_REZAGO = 60  # indicator 5: open for more than
@@ -96,6 +98,24 @@ def limites(desde: date, hasta: date) -> tuple[datetime, datetime]:
     bordes = (desde, hasta + timedelta(days=1))
     inicio, fin = (timezone.make_aware(datetime.combine(dia, time.min)) for dia in bordes)
     return inicio, fin
+
+
+def cifras(p: Programa, informados: Informados) -> dict[str, Any]:
+    """The figures under the names that other programs read; None where one cannot be computed."""
+    return {
+        "n": p.ciclo.n,
+        "media_ciclo_dias": p.ciclo.media,
+        "pct_menos_15_dias": p.a_tiempo.pct,
+        "media_informe_dictamen_dias": p.informe_a_dictamen.media,
+        "pct_envio_hasta_8_dias": p.envio.pct,
+        "abiertos_mas_60_dias": p.rezago,
+        "pct_informados": informados.pct,
+        "reversiones": p.reversiones,
+        "reversiones_por_100_muestras": p.por_100,
+        "pct_autoaprobadas": p.pct_autoaprobadas,
+        "pct_autofirmados": p.autofirmados.pct,
+        "excluidos": p.excluidos,
+    }
 
 
 # Of the cases closed in the period, the cohort is those with one sample or more. Times in seconds, by exact arithmetic.
@@ -262,9 +282,9 @@ def _programa(desde: date, hasta: date, puesto: Puesto | None, al: datetime, f: 
         hasta=hasta,
         puesto=puesto,
         al=al,
-        ciclo=_medida(f["n"], f["ciclo_media"], f["ciclo_cuantiles"]),
+        ciclo=medida_en_dias(f["n"], f["ciclo_media"], f["ciclo_cuantiles"]),
         a_tiempo=Parte(f["a_tiempo"], f["n"]),
-        informe_a_dictamen=_medida(f["con_decision"], f["decision_media"], f["decision_cuantiles"]),
+        informe_a_dictamen=medida_en_dias(f["con_decision"], f["decision_media"], f["decision_cuantiles"]),
         envio=Parte(f["envio_en_plazo"], f["envio_n"]),
         rezago=f["rezago_muestreados"],
         rezago_sin_muestra=f["rezago_sin_muestra"],
@@ -272,7 +292,7 @@ def _programa(desde: date, hasta: date, puesto: Puesto | None, al: datetime, f: 
         autoaprobadas=f["autoaprobadas"],
         muestras=f["muestras"],
         autofirmados=Parte(f["autofirmados"], f["negativos"]),
-        ensayo_a_informe=_medida(f["con_espera"], f["espera_media"], f["espera_cuantiles"]),
+        ensayo_a_informe=medida_en_dias(f["con_espera"], f["espera_media"], f["espera_cuantiles"]),
         excluidos={razon: f["envio_" + razon if razon == "plazo_no_vencido" else razon] for razon in EXCLUIDOS},
         anulados=f["anulados"],
         dias_detenidos=f["dias_detenidos"],
@@ -289,7 +309,7 @@ def _filas(sql: str, datos: Mapping[str, Any], prefijo: str) -> list[dict[str, A
         return [dict(zip(nombres, fila, strict=True)) for fila in cursor.fetchall()]
 
 
-def _medida(n: int, segundos: Any, cuantiles: list[float] | None) -> Medida:
+def medida_en_dias(n: int, segundos: Any, cuantiles: Sequence[float] | None) -> Medida:
     """Days from seconds, divided once and last."""
     if not n or segundos is None or cuantiles is None:
         return Medida()

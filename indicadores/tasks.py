@@ -15,3 +15,17 @@ def anotar_regresos() -> None:
     from . import reversiones
 
     reversiones.anotar_regresos()
+
+
+@shared_task(name="indicadores.tasks.barrer_mensuales", expires=60)
+def barrer_mensuales() -> None:
+    from . import mensuales
+
+    mensuales.barrer()
+
+
+@shared_task(name="indicadores.tasks.hacer_mensual", expires=3000)
+def hacer_mensual() -> None:
+    from . import mensuales
+
+    mensuales.hacer_el_que_toca()

@@ -33,7 +33,7 @@ def _puestos(usuario: Usuario) -> tuple[list[Puesto], bool]:
     return suyos, len(suyos) < len(todos)
 
 
-def _periodo(request: HttpRequest) -> FormularioDePeriodo:
+def periodo(request: HttpRequest) -> FormularioDePeriodo:
     puestos, obligado = _puestos(request.user)  # type: ignore[arg-type]
     if not puestos:
         raise Http404
@@ -45,7 +45,7 @@ def _periodo(request: HttpRequest) -> FormularioDePeriodo:
 @require_safe
 def programa(request: HttpRequest) -> HttpResponse:
     """The nine indicators by month and post."""
-    form = _periodo(request)
+    form = periodo(request)
     todos = figuras.por_mes(form.primer_dia, form.ultimo_dia, form.cual)
     ultimo = todos[-1]
     contexto = {

@@ -20,7 +20,8 @@ from expedientes.archivos import del_certificado
 from expedientes.models import Evento, Expediente, Motivo, Partida
 from expedientes.services import guardar_adjunto
 from gestion.services import tomar_accion
-from indicadores.models import AlertaDeReversiones
+from indicadores import mensuales
+from indicadores.models import AlertaDeReversiones, InformeMensual
 from laboratorio import contramuestras, preguntas, rotulos
 from laboratorio.demo import CLAVE
 from laboratorio.hojas import abrir_hoja
@@ -82,6 +83,15 @@ MATRIZ = {
     "ausencia_terminar": Fila({"jefe"}, {"jefe"}, "ausencia"),
     "programa": Fila({"direccion", "director", "jefe", "admin"}),
     "programa_casos": Fila({"direccion", "director", "jefe", "admin"}, args="lista", consulta="periodo"),
+    "tiempos": Fila({"direccion", "director", "jefe", "admin"}),
+    "linea_base": Fila({"direccion", "director", "jefe", "admin"}),
+    "linea_base_fijar": Fila({"direccion"}, {"direccion"}),
+    "linea_base_importar": Fila({"direccion"}, {"direccion"}),
+    "linea_base_plantilla": Fila({"direccion"}),
+    "mensuales": Fila({"direccion", "director", "admin"}),
+    "mensual": Fila({"direccion", "director", "admin"}, args="mes"),
+    "mensual_pdf": Fila({"direccion", "director", "admin"}, args="mes"),
+    "mensual_hacer": Fila({"direccion"}, {"direccion"}),
     "buscar": Fila(PERSONAL),
     "expediente": Fila(VEN_CASOS, args="caso"),
     # Everybody's own notices; somebody else's are not there: tests/gestion/test_campana.py.
@@ -389,6 +399,9 @@ def mundo(certificado, tmp_path):
         cada="mes", periodo=hoy.replace(day=1), reversiones=9, muestras=20, centro=10, limite_inferior=0,
         limite_superior=30, hallada_en=timezone.now(),
     )  # fmt: skip
+    mes = mensuales.ultimo_mes()
+    mensual = InformeMensual.objects.create(mes=mes, cifras=mensuales.congelar(mes), hecho_en=reloj.ahora())
+    mensuales.firmar_informe(informe_id=mensual.pk)
     argumentos: dict[str, Any] = {
         "": [],
         "caso": [abierto.expediente.numero],
@@ -430,6 +443,7 @@ def mundo(certificado, tmp_path):
         "texto_y_version": ["informe_emitido", "importador", 0],
         "aviso_con_texto": ["cerrado"],
         "preferencias": [preferencias.token(preferencias.de("a@example.com"))],
+        "mes": [mes.year, mes.month],
     }
     return argumentos
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from indicadores.informados import Informados, informados
-from indicadores.programa import Programa, calcular
+from indicadores.informados import informados
+from indicadores.programa import calcular, cifras
 from senasa.models import Puesto
 
 
@@ -17,24 +17,6 @@ def dia(texto: str) -> date:
         return date.fromisoformat(texto)
     except ValueError:
         raise ArgumentTypeError(f"«{texto}» no es un día: escríbalo AAAA-MM-DD.") from None
-
-
-def cifras(p: Programa, informados: Informados) -> dict[str, Any]:
-    """The figures under the names that other programs read; None where one cannot be computed."""
-    return {
-        "n": p.ciclo.n,
-        "media_ciclo_dias": p.ciclo.media,
-        "pct_menos_15_dias": p.a_tiempo.pct,
-        "media_informe_dictamen_dias": p.informe_a_dictamen.media,
-        "pct_envio_hasta_8_dias": p.envio.pct,
-        "abiertos_mas_60_dias": p.rezago,
-        "pct_informados": informados.pct,
-        "reversiones": p.reversiones,
-        "reversiones_por_100_muestras": p.por_100,
-        "pct_autoaprobadas": p.pct_autoaprobadas,
-        "pct_autofirmados": p.autofirmados.pct,
-        "excluidos": p.excluidos,
-    }
 
 
 class Command(BaseCommand):
