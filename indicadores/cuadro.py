@@ -18,7 +18,6 @@ from .informados import informados
 from .models import LineaBase
 from .programa import EXCLUIDOS, calcular, cifras
 
-SIN_DATOS = "sin datos"
 I = LineaBase.Indicador  # noqa: E741 - the nine, read in a table
 
 
@@ -56,8 +55,8 @@ POR_CLAVE = {str(indicador.clave): indicador for indicador in INDICADORES}
 def escribir(valor: float | None, unidad: str = "") -> str:
     """A figure with at most one decimal, by comma, and its unit; what could not be computed says so."""
     if valor is None:
-        return SIN_DATOS
-    texto = f"{valor:,.1f}".removesuffix(".0").translate(str.maketrans(",.", "\u00a0,"))
+        return graficos.SIN_DATOS
+    texto = f"{graficos.redondear(valor):,}".removesuffix(".0").translate(str.maketrans(",.", "\u00a0,"))
     return f"{texto}\u00a0{unidad}" if unidad else texto
 
 

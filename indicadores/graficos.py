@@ -7,11 +7,13 @@ A chart's title states the finding, its axes bear units, and the same numbers st
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+SIN_DATOS = "sin datos"
 ANCHO, ALTO = 720, 250
 IZQUIERDA, DERECHA, ARRIBA, ABAJO = 46, 12, 26, 34
 SEPARACION = 46  # between two labels of the axis, so that they do not touch
@@ -49,9 +51,14 @@ class Grafico:
     filas: Sequence[tuple[str, Sequence[tuple[str, str]]]] = field(default_factory=list)
 
 
+def redondear(valor: float, decimales: int = 1) -> Decimal:
+    """Half goes up, as people round; `number_format` alone would cut the rest off."""
+    return Decimal(str(valor)).quantize(Decimal(1).scaleb(-decimales), ROUND_HALF_UP)
+
+
 def numero(valor: float | None, decimales: int = 1) -> str:
     """As people here write it; «sin datos» for what could not be computed."""
-    return "sin datos" if valor is None else number_format(valor, decimales)
+    return SIN_DATOS if valor is None else number_format(redondear(valor, decimales), decimales)
 
 
 def marcas(tope: float) -> list[float]:

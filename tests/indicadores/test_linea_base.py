@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from openpyxl import Workbook
 
-from indicadores import cuadro, linea_base
+from indicadores import cuadro, graficos, linea_base
 from indicadores.models import LineaBase
 from senasa.models import Puesto
 from tests.builders import personas
@@ -84,4 +84,5 @@ def test_la_comparacion_sabe_que_es_mejor() -> None:
     assert cuadro.comparar(ciclo, None, 22.0) is None
     assert cuadro.comparar(ciclo, 22.0, None) is None
     assert cuadro.escribir(None, "d") == "sin datos"
+    assert [graficos.numero(valor) for valor in (15.99, 19.25, 0.04, None)] == ["16,0", "19,3", "0,0", "sin datos"]
     assert cuadro.escribir(1234.56, "d") == "1\xa0234,6\xa0d"
