@@ -23,7 +23,7 @@ def anotar(documentos: Iterable[Documento], usuario: Usuario) -> None:
     if not informes or not usuario.tiene(*ROLES_DE_PUESTO):
         return
     suyos = set(usuario.puestos.values_list("pk", flat=True))
-    informes = [uno for uno in informes if uno.expediente.puesto_id in suyos]
+    informes = [uno for uno in informes if uno.expediente and uno.expediente.puesto_id in suyos]
     leidos = set(Lectura.objects.filter(documento__in=informes, usuario=usuario).values_list("documento_id", flat=True))
     nuevos = [uno for uno in informes if uno.pk not in leidos]
     ahora = reloj.ahora()

@@ -113,6 +113,7 @@ def escalar_informes() -> int:
     for pk in debidos.order_by("emitido_en").values_list("pk", flat=True)[:LOTE]:
         with transaction.atomic():
             documento = Documento.objects.select_related("expediente__puesto", "partida__producto").get(pk=pk)
+            assert documento.expediente  # a test report is always of a case
             _fila, nueva = Escalamiento.objects.get_or_create(
                 documento=documento, defaults={"escalado_en": reloj.ahora()}
             )
