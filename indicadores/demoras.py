@@ -86,14 +86,14 @@ WITH c AS (
         AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
 )
 """
-MEDIDAS = "count(s), avg(s), percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY s)"
+MEDIDAS = "count(s), sum(s), percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY s)"
 
 
 def etapas(desde: date, hasta: date, puesto: Puesto | None = None) -> list[Etapa]:
     """Each stage between two milestones that the case has both of; all seven, also those that nothing passed."""
     valores = ", ".join(f"({i}, extract(epoch FROM {b} - {a}))" for i, (a, b, *_resto) in enumerate(ETAPAS))
     sql = f"""{COHORTE}
-        SELECT i, count(s) FILTER (WHERE s >= 0), avg(s) FILTER (WHERE s >= 0),
+        SELECT i, count(s) FILTER (WHERE s >= 0), sum(s) FILTER (WHERE s >= 0),
             percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY s) FILTER (WHERE s >= 0),
             count(*) FILTER (WHERE s < 0)
         FROM c CROSS JOIN LATERAL (VALUES {valores}) e(i, s) GROUP BY i"""  # noqa: S608 - our own names

@@ -7,6 +7,7 @@ that cannot be computed is None, never zero. What is left out is counted with it
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from fractions import Fraction
 from typing import Any
 
 from django.db import connection
@@ -127,11 +128,11 @@ WITH c AS (
     WHERE t7 >= p.desde AND t7 < p.hasta AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
 )
 SELECT count(t1) AS n,
-    avg(ciclo) AS ciclo_media,
+    sum(ciclo) AS ciclo_suma,
     percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY ciclo) AS ciclo_cuantiles,
     count(*) FILTER (WHERE ciclo < %(ciclo)s) AS a_tiempo,
     count(*) FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS con_decision,
-    avg(decision) FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS decision_media,
+    sum(decision) FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS decision_suma,
     percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY decision)
         FILTER (WHERE t1 IS NOT NULL AND decision >= 0) AS decision_cuantiles,
     count(*) FILTER (WHERE t1 IS NULL) AS sin_muestra,
@@ -201,7 +202,7 @@ WITH d AS (
         AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
 )
 SELECT count(*) AS negativos, count(*) FILTER (WHERE firma = 'automatica') AS autofirmados,
-    count(espera) AS con_espera, avg(espera) AS espera_media,
+    count(espera) AS con_espera, sum(espera) AS espera_suma,
     percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY espera) AS espera_cuantiles
 FROM d
 """
@@ -282,9 +283,9 @@ def _programa(desde: date, hasta: date, puesto: Puesto | None, al: datetime, f: 
         hasta=hasta,
         puesto=puesto,
         al=al,
-        ciclo=medida_en_dias(f["n"], f["ciclo_media"], f["ciclo_cuantiles"]),
+        ciclo=medida_en_dias(f["n"], f["ciclo_suma"], f["ciclo_cuantiles"]),
         a_tiempo=Parte(f["a_tiempo"], f["n"]),
-        informe_a_dictamen=medida_en_dias(f["con_decision"], f["decision_media"], f["decision_cuantiles"]),
+        informe_a_dictamen=medida_en_dias(f["con_decision"], f["decision_suma"], f["decision_cuantiles"]),
         envio=Parte(f["envio_en_plazo"], f["envio_n"]),
         rezago=f["rezago_muestreados"],
         rezago_sin_muestra=f["rezago_sin_muestra"],
@@ -292,7 +293,7 @@ def _programa(desde: date, hasta: date, puesto: Puesto | None, al: datetime, f: 
         autoaprobadas=f["autoaprobadas"],
         muestras=f["muestras"],
         autofirmados=Parte(f["autofirmados"], f["negativos"]),
-        ensayo_a_informe=medida_en_dias(f["con_espera"], f["espera_media"], f["espera_cuantiles"]),
+        ensayo_a_informe=medida_en_dias(f["con_espera"], f["espera_suma"], f["espera_cuantiles"]),
         excluidos={razon: f["envio_" + razon if razon == "plazo_no_vencido" else razon] for razon in EXCLUIDOS},
         anulados=f["anulados"],
         dias_detenidos=f["dias_detenidos"],
@@ -309,8 +310,9 @@ def _filas(sql: str, datos: Mapping[str, Any], prefijo: str) -> list[dict[str, A
         return [dict(zip(nombres, fila, strict=True)) for fila in cursor.fetchall()]
 
 
-def medida_en_dias(n: int, segundos: Any, cuantiles: Sequence[float] | None) -> Medida:
-    """Days from seconds, divided once and last."""
-    if not n or segundos is None or cuantiles is None:
+def medida_en_dias(n: int, suma: Any, cuantiles: Sequence[float] | None) -> Medida:
+    """Days from the exact sum of `n` times in seconds: divided once and last, so that the mean is right to the last
+    digit that a float has."""
+    if not n or suma is None or cuantiles is None:
         return Medida()
-    return Medida(n, float(segundos / 86400), cuantiles[0] / 86400, cuantiles[1] / 86400)
+    return Medida(n, float(Fraction(suma) / (n * 86400)), cuantiles[0] / 86400, cuantiles[1] / 86400)
