@@ -403,29 +403,31 @@ def _decidir(
 ) -> Dictamen:
     if motivo or accion == Accion.DICTAMINAR_SIN_MUESTRA:
         exigir_motivo(accion, motivo, fundamento)
-    momento = ocurrio_en or reloj.ahora()
     dictamen = Dictamen.objects.create(
         partida=partida,
         numero=numeros.siguiente("RIV"),
         decision=decision,
         fundamento=fundamento,
         inspector=actor,
-        ocurrio_en=momento,
+        ocurrio_en=ocurrio_en or reloj.ahora(),
     )
     dictamen.informes.set(informes)
     dictamen.informes_en_papel.set(en_papel)
-    avanzar(
+    evento = avanzar(
         partida,
         accion,
         tabla=PARTIDA,
         actor=actor,
-        ocurrio_en=momento,  # one hour for the decision and for its entry
+        ocurrio_en=ocurrio_en,
         motivo=motivo,
         texto=fundamento,
         datos={"riv": dictamen.numero, "decision": decision, "informes": [str(uno) for uno in [*informes, *en_papel]]},
     )
     # Whoever decides over a report has read it, wherever he read it.
     lectura.anotar(informes, actor)
+    # One hour for the decision and for its entry.
+    dictamen.ocurrio_en = evento.ocurrio_en
+    dictamen.save(update_fields=["ocurrio_en"])
     timbre.tocar(tasks.barrer_documentos)
     return dictamen
 

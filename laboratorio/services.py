@@ -94,17 +94,19 @@ def tomar_muestra(
         unidad=unidad,
         plan_de_muestreo=plan_de_muestreo,
     )
-    avanzar(
+    evento = avanzar(
         partida,
         AccionCaso.TOMAR_MUESTRA,
         tabla=PARTIDA,
         actor=actor,
-        ocurrio_en=momento,
+        ocurrio_en=ocurrio_en,
         texto=texto,
         datos={"muestra": muestra.numero, "precinto": precinto, "cantidad": str(cantidad), "unidad": unidad},
     )
+    muestra.tomada_en = evento.ocurrio_en  # one hour for the sample and for its entry
+    muestra.save(update_fields=["tomada_en"])
     if rotulo:
-        rotulos.rotular(muestra=muestra, rotulo=rotulo, actor=actor, ocurrio_en=momento, texto=texto)
+        rotulos.rotular(muestra=muestra, rotulo=rotulo, actor=actor, ocurrio_en=ocurrio_en, texto=texto)
     return muestra
 
 
@@ -160,12 +162,12 @@ def enviar(
     Informe.objects.create(
         numero=numeros.siguiente("IE"), expediente=partida.expediente, solicitud=solicitud, estado_desde=momento
     )
-    avanzar(
+    evento = avanzar(
         partida,
         AccionCaso.ENVIAR,
         tabla=PARTIDA,
         actor=actor,
-        ocurrio_en=momento,
+        ocurrio_en=ocurrio_en,
         texto=texto,
         datos={
             "muestras": [muestra.numero for muestra in muestras],
@@ -174,9 +176,11 @@ def enviar(
             "despacho": despacho.numero if despacho else "",
         },
     )
+    solicitud.enviada_en = evento.ocurrio_en
+    solicitud.save(update_fields=["enviada_en"])
     for muestra in muestras:
         avanzar(
-            muestra, Accion.ENVIAR, tabla=MUESTRA, actor=actor, ocurrio_en=momento, texto=texto,
+            muestra, Accion.ENVIAR, tabla=MUESTRA, actor=actor, ocurrio_en=ocurrio_en, texto=texto,
             datos={"despacho": despacho.numero if despacho else ""}, cambios={"solicitud": solicitud},
         )  # fmt: skip
     return solicitud
@@ -212,13 +216,12 @@ def recibir(
     conservacion_al_llegar = conservacion_al_llegar or muestra.conservacion
     if condicion == Muestra.Condicion.CON_OBSERVACIONES and not observaciones.strip():
         raise DatoInvalido({"observaciones": _("Escriba qué observó al recibirla.")})
-    momento = ocurrio_en or reloj.ahora()
     evento = avanzar(
         muestra,
         Accion.RECIBIR,
         tabla=MUESTRA,
         actor=actor,
-        ocurrio_en=momento,
+        ocurrio_en=ocurrio_en,
         texto=texto,
         datos={
             "condicion": condicion,
@@ -226,13 +229,15 @@ def recibir(
             "conservacion_al_llegar": conservacion_al_llegar,
         },
         cambios={
-            "recibida_en": momento,
+            "recibida_en": ocurrio_en or reloj.ahora(),
             "condicion": condicion,
             "conservacion_al_llegar": conservacion_al_llegar,
             "cantidad_recibida": cantidad_recibida,
             "observaciones": observaciones,
         },
     )
+    muestra.recibida_en = evento.ocurrio_en
+    muestra.save(update_fields=["recibida_en"])
     despachos.cerrar_si_llego_todo(muestra, actor)
     return evento
 

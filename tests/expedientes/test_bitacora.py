@@ -93,7 +93,7 @@ def test_a_case_gone_with_its_log_is_named():
     crear_caso()
     sin_disparadores("DELETE FROM expedientes_contenedor WHERE partida_id IN (SELECT id FROM expedientes_partida "
                      "WHERE expediente_id = %s)", ido.pk)  # fmt: skip
-    for tabla in ("expedientes_evento", "expedientes_partida"):
+    for tabla in ("expedientes_evento", "expedientes_partida", "expedientes_hitos", "expedientes_pronostico"):
         sin_disparadores(f"DELETE FROM {tabla} WHERE expediente_id = %s", ido.pk)
     sin_disparadores("DELETE FROM expedientes_expediente WHERE id = %s", ido.pk)
     assert ido.numero in primera_falla()

@@ -1,6 +1,6 @@
 """The ledger of times: what it derives from the log is what the rows of the case say, and is always there."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -57,7 +57,7 @@ def test_reabierto_no_tiene_cierre_y_cerrado_otra_vez_tiene_el_ultimo(certificad
     assert (fila.t5, fila.cierres[0][0]) == (primero.t5, primero.t7.isoformat())
     assert fila.t6 == caso.expediente.bitacora.filter(accion="dictaminar").latest("n").ocurrio_en
     # The days in which it was closed are nobody's.
-    cerrado = abierto.tiene_desde - primero.t7
+    cerrado = datetime.fromisoformat(fila.cierres[0][1]) - primero.t7
     assert fila.dias_puesto == pytest.approx(
         (fila.t7 - fila.t0 - cerrado) / timedelta(days=1)
         - fila.dias_traslado - fila.dias_laboratorio - fila.dias_importador, abs=1e-6,

@@ -235,10 +235,11 @@ def test_agente_sin_poder_mira_y_no_actua(client: Client) -> None:
     caso = observar(crear_caso(agente=agente, poder_hasta=timezone.localdate() + timedelta(days=1)))
     url = abrir(client, caso.expediente, "a@aduana.example")
     assert "Responder ahora" in texto(client.get(url))
-    Expediente.objects.update(poder_hasta=timezone.localdate() - timedelta(days=1))
-    pagina = texto(client.get(url))
+    with reloj.fijado(reloj.ahora() + timedelta(days=2)):
+        pagina = texto(client.get(url))
     assert "Responder ahora" not in pagina
     assert "Su poder como agente venció" in pagina
+    Expediente.objects.update(poder_hasta=timezone.localdate() - timedelta(days=1))
     respuesta = client.post(reverse("seguimiento_responder", args=[caso.expediente.numero]), {"respuesta": "x"})
     assert respuesta.status_code == 409
     importador = Client()

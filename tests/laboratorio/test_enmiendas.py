@@ -64,7 +64,9 @@ def estados(caso: Caso) -> tuple[str, str]:
 
 def avisados(caso: Caso) -> list[str]:
     return list(
-        Notificacion.objects.filter(aviso__startswith="informe_").order_by("id").values_list("aviso", flat=True)
+        Notificacion.objects.filter(aviso__startswith="informe_", referencia=caso.expediente.referencia)
+        .order_by("id")
+        .values_list("aviso", flat=True)
     )
 
 
