@@ -10,18 +10,12 @@ from django.utils import timezone
 
 from expedientes.models import Documento, Estado, Expediente, Lectura, Partida
 from laboratorio.models import Pregunta
-from notificaciones import internos
 from senasa.models import Rol, Usuario
 
 from . import atrasos
 from .models import Accion, Incumplimiento
 
 # ── The reader's own ──────────────────────────────────────────────────────────────────────────────
-
-
-def avisos_sin_leer(usuario: Usuario) -> int:
-    """What the bell counts."""
-    return internos.sin_leer(usuario).count()
 
 
 def mis_acciones(usuario: Usuario) -> QuerySet[Accion]:

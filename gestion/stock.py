@@ -83,10 +83,6 @@ class Semana:
     mas_60: int
     sin_muestra_60: int
 
-    @property
-    def mas_60_con_los_no_muestreados(self) -> int:
-        return self.mas_60 + self.sin_muestra_60
-
 
 def fines_de_semana(ahora: datetime, semanas: int) -> list[date]:
     """The last `semanas` Sundays that are over, in Lima, the oldest first."""
