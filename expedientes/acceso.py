@@ -25,6 +25,7 @@ from senasa import reloj, timbre
 
 from . import avisos, tasks
 from .models import AgenteAduana, Expediente, Importador, PedidoDeEnlace
+from .textos import Audiencia
 
 registro = logging.getLogger(__name__)
 
@@ -174,9 +175,8 @@ def _enviar_uno(expediente: Expediente, correo: str, *, clave: str) -> bool:
     if _basta(correo, expediente.referencia):
         return False
     enlace = avisos.enlace_a(expediente, correo)
-    avisos.escribir(
-        DE_UNO, correo=correo, referencia=expediente.referencia, clave=clave, enlace=enlace, expediente=expediente
-    )
+    audiencia = avisos.audiencia_de(correo, expediente)
+    avisos.deber_enlace(DE_UNO, enlace=enlace, audiencia=audiencia, clave=clave, expediente=expediente)
     return True
 
 
@@ -185,7 +185,9 @@ def _enviar_todos(correo: str, *, clave: str) -> bool:
         return False
     enlace = enlace_para(referencia=TODOS, correo=correo)
     Enlace.objects.filter(pk=enlace.pk).update(vence_en=timezone.now() + TODOS_VALE)
-    avisos.escribir(DE_TODOS, correo=correo, referencia=TODOS, clave=clave, enlace=enlace, dias=TODOS_VALE.days)
+    importa = Importador.objects.filter(correo__iexact=correo).exists()
+    audiencia = Audiencia.IMPORTADOR if importa else Audiencia.AGENTE
+    avisos.deber_enlace(DE_TODOS, enlace=enlace, audiencia=audiencia, clave=clave, dias=TODOS_VALE.days)
     return True
 
 

@@ -59,26 +59,53 @@ def deber_a(
 ) -> None:
     """Owe `aviso` to one address. The same event never owes it twice. Who lost the case gets no link to it."""
     correo = correo.lower()
-    importador = Audiencia.IMPORTADOR if correo == expediente.importador.correo.lower() else Audiencia.AGENTE
-    datos = Datos(expediente, evento, partida, importador, mas)
+    _deber(
+        correo,
+        aviso,
+        Datos(expediente, evento, partida, audiencia_de(correo, expediente), mas),
+        clave=str(evento.pk),
+        referencia=expediente.referencia,
+        enlace=enlace_a(expediente, correo) if con_enlace else None,
+    )
+
+
+def deber_enlace(
+    aviso: str, *, enlace: Enlace, audiencia: Audiencia, clave: str, expediente: Expediente | None = None, **mas: Any
+) -> None:
+    """Owe the address of `enlace` the link that was asked for: to one case, or to all. The same `clave`: once."""
+    datos = Datos(expediente, None, None, audiencia, mas)
+    _deber(enlace.correo, aviso, datos, clave=clave, referencia=enlace.referencia, enlace=enlace)
+
+
+def audiencia_de(correo: str, expediente: Expediente) -> Audiencia:
+    """As whom that address follows the case."""
+    return Audiencia.IMPORTADOR if correo == expediente.importador.correo.lower() else Audiencia.AGENTE
+
+
+def _deber(correo: str, aviso: str, datos: Datos, *, clave: str, referencia: str, enlace: Enlace | None) -> None:
     with translation.override("es-pe"):  # whatever language the page has on which somebody did it
         titulo, parrafos, version = redactar(aviso, datos)
-        contexto = contexto_de(titulo, parrafos, datos, con_enlace=con_enlace)
+        contexto = contexto_de(aviso, titulo, parrafos, datos, con_enlace=enlace is not None)
         texto, html = render_to_string("correos/base.txt", contexto), render_to_string("correos/base.html", contexto)
     encolar(
-        clave=f"{aviso}:{evento.pk}:{correo}",
+        clave=f"{aviso}:{clave}:{correo}",
         correo=correo,
-        asunto=f"{expediente.numero}: {titulo}",
+        asunto=asunto(titulo, datos.caso),
         texto=texto,
         html=html,
         aviso=aviso,
-        referencia=expediente.referencia,
-        evento_id=evento.pk,
-        enlace=enlace_a(expediente, correo) if con_enlace else None,
-        preferencia=preferencias.de(correo) if con_enlace else None,
+        referencia=referencia,
+        evento_id=datos.acto.pk if datos.acto else None,
+        enlace=enlace,
+        preferencia=preferencias.de(correo) if enlace else None,
         dejable=textos.trato(aviso) == Trato.NOTICIA,
         version_del_texto=version,
     )
+
+
+def asunto(titulo: str, expediente: Expediente | None) -> str:
+    """The subject of a mail: whose news it is, and the news."""
+    return f"{expediente.numero}: {titulo}" if expediente else titulo
 
 
 def escribir(
@@ -88,22 +115,15 @@ def escribir(
     referencia: str,
     clave: str,
     enlace: Enlace | None = None,
-    expediente: Expediente | None = None,
     **mas: Any,
 ) -> None:
-    """Owe `aviso` to an address that asked for it itself: of no event of a case. The same `clave` owes it once."""
-    titulo, parrafos = leer(aviso, {"expediente": expediente, **mas})
-    contexto = {
-        "titulo": titulo,
-        "parrafos": parrafos,
-        "expediente": expediente,
-        "enlace": LUGAR_DEL_ENLACE if enlace else "",
-        "aviso": aviso,
-    }
+    """Owe `aviso` to an address that has no case yet, in the language of its page. The same `clave` owes it once."""
+    titulo, parrafos = leer(aviso, mas)
+    contexto = {"titulo": titulo, "parrafos": parrafos, "enlace": LUGAR_DEL_ENLACE if enlace else ""}
     encolar(
         clave=f"{aviso}:{clave}",
         correo=correo,
-        asunto=f"{expediente.numero}: {titulo}" if expediente else titulo,
+        asunto=titulo,
         texto=render_to_string("correos/base.txt", contexto),
         html=render_to_string("correos/base.html", contexto),
         aviso=aviso,
@@ -112,14 +132,17 @@ def escribir(
     )
 
 
-def contexto_de(titulo: str, parrafos: list[str], datos: Datos, *, con_enlace: bool = True) -> dict[str, Any]:
-    """What the templates of a mail about a case ask for."""
+def contexto_de(
+    aviso: str, titulo: str, parrafos: list[str], datos: Datos, *, con_enlace: bool = True
+) -> dict[str, Any]:
+    """What the templates of a mail to an importer or a broker ask for."""
     return {
+        "aviso": aviso,
         "titulo": titulo,
         "parrafos": parrafos,
-        "expediente": datos.expediente,
+        "expediente": datos.caso,
         # Who clears the goods of many importers looks for the importer first.
-        "de_quien": datos.expediente.importador.nombre if datos.audiencia == Audiencia.AGENTE else "",
+        "de_quien": datos.caso.importador.nombre if datos.caso and datos.audiencia == Audiencia.AGENTE else "",
         "enlace": LUGAR_DEL_ENLACE if con_enlace else "",
         "preferencias": LUGAR_DE_PREFERENCIAS if con_enlace else "",
     }
@@ -165,7 +188,7 @@ def redactar(aviso: str, datos: Datos) -> tuple[str, list[str], str]:
     texto = textos.elegir(aviso, datos)
     if texto is None:  # a notice of code alone
         titulo, parrafos = leer(
-            aviso, {"expediente": datos.expediente, "partida": datos.partida, "evento": datos.evento, **datos.mas}
+            aviso, {"expediente": datos.caso, "partida": datos.partida, "evento": datos.acto, **datos.mas}
         )
         return titulo, parrafos, ""
     audiencia = datos.audiencia if datos.audiencia in texto.audiencias else texto.audiencias[0]

@@ -79,14 +79,27 @@ def trato(aviso: str) -> Trato:
 
 @dataclass(frozen=True)
 class Datos:
-    """What a notice is about. `mas`: what its act knows besides."""
+    """What a notice is about. `mas`: what its act knows besides.
 
-    expediente: Expediente
-    evento: Evento
+    A link that was asked for is of no act, and one to all cases of no case either; their texts name nothing of those.
+    """
+
+    caso: Expediente | None
+    acto: Evento | None
     partida: Partida | None = None
     audiencia: Audiencia = Audiencia.IMPORTADOR
     mas: dict[str, Any] = field(default_factory=dict)
     de_muestra: bool = False  # a preview: what the case lacks is named
+
+    @property
+    def expediente(self) -> Expediente:
+        assert self.caso
+        return self.caso
+
+    @property
+    def evento(self) -> Evento:
+        assert self.acto
+        return self.acto
 
     @cached_property
     def varias(self) -> bool:
@@ -196,8 +209,10 @@ DATOS: dict[str, Dato] = {
         "expediente que sigue", lambda d: d.expediente.duplicado_de and d.expediente.duplicado_de.numero
     ),
     "poder_hasta": Dato("hasta cuándo vale el poder", lambda d: _dia(d.expediente.poder_hasta), falta=True),
+    "dias": Dato("cuántos días vale el enlace", lambda d: d.mas["dias"]),
 }
-DE_TODOS = ("numero", "su_expediente", "importador", "agente", "puesto", "lugar", "fecha", "fecha_y_hora")
+DEL_CASO = ("numero", "su_expediente", "importador", "agente", "puesto", "lugar")
+DEL_ACTO = (*DEL_CASO, "fecha", "fecha_y_hora")
 DE_PARTIDA = ("producto", "linea", "la_carga", "de_la_partida", "cierre")
 
 
@@ -214,10 +229,19 @@ class Texto:
     titulo: str
     suyos: tuple[str, ...] = ()
     audiencias: tuple[Audiencia, ...] = tuple(Audiencia)
+    comunes: tuple[str, ...] = DEL_ACTO
 
     @property
     def datos(self) -> dict[str, Dato]:
-        return {nombre: DATOS[nombre] for nombre in (*DE_TODOS, *self.suyos)}
+        return {nombre: DATOS[nombre] for nombre in (*self.comunes, *self.suyos)}
+
+    @property
+    def de_un_caso(self) -> bool:
+        return bool(self.comunes)
+
+    @property
+    def de_un_acto(self) -> bool:
+        return self.comunes == DEL_ACTO
 
     @property
     def trato(self) -> Trato:
@@ -274,6 +298,10 @@ TEXTOS = {
         Texto("correo_corregido", "correo_corregido", "Cambios y acceso", "Correo corregido",
               audiencias=_IMPORTADOR),
         Texto("enlace_renovado", "enlace_renovado", "Cambios y acceso", "Enlace enviado de nuevo"),
+        Texto("enlace_pedido", "enlace_pedido", "Cambios y acceso", "Enlace pedido por quien lo recibe",
+              comunes=DEL_CASO),
+        Texto("enlace_de_todos", "enlace_de_todos", "Cambios y acceso", "Enlace a todos sus expedientes", ("dias",),
+              comunes=()),
     )
 }  # fmt: skip
 

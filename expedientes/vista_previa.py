@@ -11,7 +11,7 @@ from notificaciones.models import Notificacion
 from notificaciones.services import LUGAR_DE_PREFERENCIAS, LUGAR_DEL_ENLACE
 from senasa.models import Usuario
 
-from . import avisos, textos
+from . import acceso, avisos, textos
 from .models import Evento, Expediente, Partida, TextoDeAviso
 from .textos import Audiencia, Datos, Texto
 
@@ -45,7 +45,7 @@ def elegir(texto: Texto, user: Usuario, numero: str = "") -> Muestra | None:
             return muestra
     caso = caso if numero else casos.order_by("-id").first()
     ultimo = caso and caso.bitacora.order_by("-n").first()
-    return _de(caso, ultimo, vivido=False) if caso and ultimo else None
+    return _de(caso, ultimo, vivido=not texto.de_un_acto) if caso and ultimo else None
 
 
 def _de(expediente: Expediente, evento: Evento, *, vivido: bool) -> Muestra:
@@ -55,13 +55,17 @@ def _de(expediente: Expediente, evento: Evento, *, vivido: bool) -> Muestra:
 
 
 def _cuenta(texto: Texto, muestra: Muestra) -> bool:
-    return textos.elegir(texto.aviso, _datos(muestra, Audiencia.IMPORTADOR)) == texto
+    return textos.elegir(texto.aviso, _datos(texto, muestra, Audiencia.IMPORTADOR)) == texto
 
 
-def _datos(muestra: Muestra, audiencia: Audiencia) -> Datos:
-    observacion = muestra.expediente.observaciones.order_by("-id").first()
+def _datos(texto: Texto, muestra: Muestra, audiencia: Audiencia) -> Datos:
     return Datos(
-        muestra.expediente, muestra.evento, muestra.partida, audiencia, {"observacion": observacion}, de_muestra=True
+        muestra.expediente if texto.de_un_caso else None,
+        muestra.evento if texto.de_un_acto else None,
+        muestra.partida if texto.de_un_acto else None,
+        audiencia,
+        {"observacion": muestra.expediente.observaciones.order_by("-id").first(), "dias": acceso.TODOS_VALE.days},
+        de_muestra=True,
     )
 
 
@@ -76,14 +80,14 @@ def componer(
     texto: Texto, audiencia: Audiencia, version: TextoDeAviso | None, muestra: Muestra, *, oscuro: bool = False
 ) -> Correo:
     """The subject, the plain text and the HTML of that version; its links lead to the front page alone."""
-    datos = _datos(muestra, audiencia)
+    datos = _datos(texto, muestra, audiencia)
     titulo, parrafos = textos.redactar(texto, datos, version)
     con_enlace = texto.nombre not in {"recibo", "agente_retirado"}
-    contexto = {**avisos.contexto_de(titulo, parrafos, datos, con_enlace=con_enlace), "oscuro": oscuro}
+    contexto = {**avisos.contexto_de(texto.aviso, titulo, parrafos, datos, con_enlace=con_enlace), "oscuro": oscuro}
     partes = []
     for plantilla in ("correos/base.txt", "correos/base.html"):
         parte = str(render_to_string(plantilla, contexto))
         for lugar in (LUGAR_DEL_ENLACE, LUGAR_DE_PREFERENCIAS):
             parte = parte.replace(lugar, settings.SITIO_URL)
         partes.append(parte)
-    return Correo(f"{muestra.expediente.numero}: {titulo}", *partes)
+    return Correo(avisos.asunto(titulo, datos.caso), *partes)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from expedientes import textos, vista_previa
+from expedientes import acceso, textos, vista_previa
 from expedientes.models import AgenteAduana, TextoDeAviso, VigenciaDeTexto
 from expedientes.textos import DATOS, TEXTOS, Trato
 from notificaciones import enlaces, preferencias
@@ -134,6 +134,27 @@ def test_versions_rule_by_an_act_and_the_mail_remembers_which() -> None:
         TextoDeAviso.objects.update(titulo="Otra cosa")
     with pytest.raises(DatabaseError, match="no admite"), transaction.atomic():
         VigenciaDeTexto.objects.all().delete()
+
+
+def test_a_link_asked_for_says_what_staff_wrote_and_names_nothing_of_an_act() -> None:
+    en_vigor("enlace_pedido", "Su enlace a {numero}", "{su_expediente}, {importador}.", "agente")
+    en_vigor("enlace_de_todos", "Todo junto", "Vale {dias} días, no más.")
+    caso = crear_caso(agente=agente()).expediente
+    acceso.pedir(numero=caso.numero, documento="20999900039")
+    acceso.pedir(correo=caso.importador.correo, todos=True)
+    assert acceso.atender() == 2
+    uno, todos = (Notificacion.objects.get(aviso=aviso) for aviso in ("enlace_pedido", "enlace_de_todos"))
+    assert (uno.correo, uno.asunto) == ("agencia@sur.example", f"{caso.numero}: Su enlace a {caso.numero}")
+    assert f"El expediente de {caso.importador.nombre}, {caso.importador.nombre}." in " ".join(uno.texto.split())
+    assert uno.version_del_texto == "enlace_pedido/agente/1"
+    assert (todos.correo, todos.asunto) == (caso.importador.correo, "Todo junto")
+    assert "Vale 30 días, no más." in todos.texto
+    assert todos.version_del_texto == "enlace_de_todos/importador/1"
+    assert "Ver mis expedientes" in todos.html
+    for debida in (uno, todos):  # and the foot of every mail leads to what its reader wants
+        assert preferencias.token(debida.preferencia) in componer(debida).body
+    for nombre, dato in (("enlace_pedido", "fecha"), ("enlace_pedido", "dias"), ("enlace_de_todos", "numero")):
+        assert list(textos.errores(TEXTOS[nombre], "Su enlace", f"Es {{{dato}}}.")) == ["cuerpo"]
 
 
 def test_off_is_owed_to_nobody_and_what_carries_a_right_cannot_be_off() -> None:
