@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from notificaciones import enlaces
+from notificaciones.enlaces import TODOS, TODOS_VALE
 from notificaciones.models import Enlace, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj, timbre
@@ -29,8 +30,6 @@ from .textos import Audiencia
 
 registro = logging.getLogger(__name__)
 
-TODOS = "todos"  # the reference of a link to all cases of its address
-TODOS_VALE = timedelta(days=30)  # such a link opens more than one to a case: it lives shorter
 PEDIDO_VIVE = timedelta(days=1)
 DE_UNO, DE_TODOS = "enlace_pedido", "enlace_de_todos"
 LOTE = 200
@@ -184,7 +183,6 @@ def _enviar_todos(correo: str, *, clave: str) -> bool:
     if _basta(correo, TODOS) or not casos_de(correo).exists():
         return False
     enlace = enlace_para(referencia=TODOS, correo=correo)
-    Enlace.objects.filter(pk=enlace.pk).update(vence_en=timezone.now() + TODOS_VALE)
     importa = Importador.objects.filter(correo__iexact=correo).exists()
     audiencia = Audiencia.IMPORTADOR if importa else Audiencia.AGENTE
     avisos.deber_enlace(DE_TODOS, enlace=enlace, audiencia=audiencia, clave=clave, dias=TODOS_VALE.days)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from notificaciones import enlaces
 from notificaciones.models import Notificacion
 from notificaciones.services import LUGAR_DE_PREFERENCIAS, LUGAR_DEL_ENLACE
 from senasa.models import Usuario
 
-from . import acceso, avisos, textos
+from . import avisos, textos
 from .models import Evento, Expediente, Partida, TextoDeAviso
 from .textos import Audiencia, Datos, Texto
 
@@ -64,7 +65,7 @@ def _datos(texto: Texto, muestra: Muestra, audiencia: Audiencia) -> Datos:
         muestra.evento if texto.de_un_acto else None,
         muestra.partida if texto.de_un_acto else None,
         audiencia,
-        {"observacion": muestra.expediente.observaciones.order_by("-id").first(), "dias": acceso.TODOS_VALE.days},
+        {"observacion": muestra.expediente.observaciones.order_by("-id").first(), "dias": enlaces.TODOS_VALE.days},
         de_muestra=True,
     )
 

@@ -149,7 +149,7 @@ def autoservicio_listo(request: HttpRequest) -> HttpResponse:
 
 
 def _enlace(request: HttpRequest) -> Enlace | None:
-    cual = de_la_galleta(request, GALLETA_DE_TODOS, salt=acceso.TODOS)
+    cual = de_la_galleta(request, GALLETA_DE_TODOS, salt=enlaces.TODOS)
     return acceso.de_todos(*cual) if cual else None
 
 

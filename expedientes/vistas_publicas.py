@@ -50,9 +50,9 @@ BYTES = "application/octet-stream"
 def seguimiento_abrir(request: HttpRequest, token: str) -> HttpResponse:
     """Exchange the link of a mail for the cookie of its case, or of the request that is still being written."""
     enlace = enlaces.abrir(token)
-    if enlace and enlace.referencia == acceso.TODOS:
+    if enlace and enlace.referencia == enlaces.TODOS:
         destino = reverse("mis_expedientes")
-        return dar_galleta(redirect(destino), GALLETA_DE_TODOS, enlace, salt=acceso.TODOS, path=destino)
+        return dar_galleta(redirect(destino), GALLETA_DE_TODOS, enlace, salt=enlaces.TODOS, path=destino)
     if enlace and (borrador := _borrador_de(enlace.referencia)):
         return abrir_borrador(enlace, borrador)
     expediente = _de_referencia(enlace.referencia) if enlace else None

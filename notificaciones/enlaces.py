@@ -15,6 +15,9 @@ from django.utils import timezone
 
 from .models import Enlace, Notificacion
 
+TODOS = "todos"  # the reference of a link to all that its address follows, whatever that is
+TODOS_VALE = timedelta(days=30)  # it opens more than one to one thing: it lives shorter
+
 
 def token(enlace: Enlace, version: int | None = None) -> str:
     """The link's secret: the row's id and 160 bits of its HMAC. `version`: of an earlier one, which opens nothing."""

@@ -11,9 +11,9 @@ from django.utils.formats import date_format
 
 from senasa import reloj
 
-from . import preferencias
+from . import enlaces, preferencias
 from .models import Notificacion, Preferencia
-from .services import LUGAR_DE_PREFERENCIAS, encolar
+from .services import LUGAR_DE_PREFERENCIAS, encolar, enlace_para
 
 
 def resumir() -> int:
@@ -48,6 +48,7 @@ def _resumir(correo: str) -> bool:
             "titulo": f"{len(reunidas)} novedades en {len(grupos)} expediente{'s' if len(grupos) > 1 else ''}",
             "dia": dia,
             "preferencias": LUGAR_DE_PREFERENCIAS,
+            "enlace": preferencias.lugar_de(enlace_para(referencia=enlaces.TODOS, correo=correo).pk),
             "casos": [
                 {"numero": numero, "noticias": noticias, "enlace": preferencias.lugar_de(enlace) if enlace else ""}
                 for (_referencia, enlace, numero), noticias in grupos.items()

@@ -52,7 +52,10 @@ TURNO_SEGUNDOS = 40
 
 
 def enlace_para(*, referencia: str, correo: str) -> Enlace:
-    """The live link of an address to an object, made if there is none; an expired one lives again, with a new token."""
+    """The live link of an address to an object, made if there is none; an expired one lives again, with a new token.
+
+    One to all that it follows lives for TODOS_VALE from when it was last given.
+    """
     correo = correo.lower()
     enlace, _nuevo = Enlace.objects.get_or_create(
         referencia=referencia, correo=correo, revocado_en=None, defaults={"creado_en": reloj.ahora()}
@@ -60,6 +63,9 @@ def enlace_para(*, referencia: str, correo: str) -> Enlace:
     if enlace.vence_en and enlace.vence_en <= timezone.now():
         enlace.version, enlace.vence_en = enlace.version + 1, None
         enlace.save(update_fields=["version", "vence_en"])
+    if referencia == enlaces.TODOS:
+        enlace.vence_en = timezone.now() + enlaces.TODOS_VALE
+        enlace.save(update_fields=["vence_en"])
     return enlace
 
 
@@ -292,6 +298,7 @@ def _secretos(notificacion: Notificacion) -> dict[str, str]:
     if notificacion.aviso == preferencias.RESUMEN:
         # The links of its own rows and reader alone, whatever stands in the text; one taken back opens nothing.
         suyas = Q(notificacion__resumen=notificacion) | Q(notificacion__resumen__reenvio=notificacion)
+        suyas |= Q(referencia=enlaces.TODOS)
         for enlace in Enlace.objects.filter(suyas, correo=notificacion.correo).distinct():
             secretos[preferencias.lugar_de(enlace.pk)] = enlaces.url(enlace)
     return secretos

@@ -39,7 +39,7 @@ def todos(correo: str) -> Enlace:
     """The link to all cases of an address, asked for and sent."""
     acceso.pedir(correo=correo, todos=True)
     acceso.atender()
-    return Enlace.objects.get(referencia=acceso.TODOS, correo=correo.lower(), revocado_en=None)
+    return Enlace.objects.get(referencia=enlaces.TODOS, correo=correo.lower(), revocado_en=None)
 
 
 def abrir(enlace: Enlace) -> Client:
@@ -257,7 +257,7 @@ def test_el_enlace_a_todos_muere_cerrado_vencido_y_al_cambiar_el_correo() -> Non
     assert caso.expediente.numero not in otro.get(lista).content.decode()
     assert otro.get(reverse("mis_expedientes_caso", args=[caso.expediente.numero])).status_code == 404
     nuevo = todos("nuevo@empresa.example")
-    with time_machine.travel(timezone.now() + acceso.TODOS_VALE + timedelta(minutes=1)):
+    with time_machine.travel(timezone.now() + enlaces.TODOS_VALE + timedelta(minutes=1)):
         assert enlaces.abrir(enlaces.token(nuevo)) is None
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from expedientes import services as casos
 from expedientes.models import AgenteAduana
 from notificaciones import enlaces, preferencias, resumenes, services
-from notificaciones.models import Notificacion, Preferencia
+from notificaciones.models import Enlace, Notificacion, Preferencia
 from tests.builders import crear_caso
 from tests.conftest import Buzon
 
@@ -172,6 +172,12 @@ def test_the_digest_gathers_the_news_and_lets_the_rest_go_at_once(certificado: A
                 vivo = services.enlace_para(referencia=caso.expediente.referencia, correo=CORREO)
                 assert cuerpo.count(enlaces.token(vivo)) == 1
                 assert caso.expediente.numero in cuerpo
+            # And one that opens all of them, for a month from this mail.
+            de_todos = Enlace.objects.get(correo=CORREO, referencia=enlaces.TODOS)
+            assert cuerpo.count(enlaces.token(de_todos)) == 1
+            assert de_todos.vence_en - timezone.now() > timedelta(days=29)
+            lista = Client().get(reverse("seguimiento", args=[enlaces.token(de_todos)]), follow=True).content.decode()
+            assert {caso.expediente.numero in lista for caso in (uno, otro, ajeno)} == {True}
             assert "%" not in re.sub(r'width="100%"|100%|<style.*?</style>', "", cuerpo, flags=re.DOTALL)
     assert debidas(resumen__isnull=False) == {("inspeccionada", E.ENVIADA), ("enviada", E.ENVIADA)}
     assert not Notificacion.objects.filter(estado=E.PENDIENTE).exists()
