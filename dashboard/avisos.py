@@ -64,8 +64,8 @@ class Aviso:
     por_reparar: bool
     # The one that repeats it, when there is one.
     reenvio: int | None
-    # Whether it went to the importer's address of now, which can be corrected; a broker's is his own to give.
-    al_importador: bool
+    # Whose address of now it went to, which can be corrected; nobody's once it was.
+    de_quien: str
 
     @property
     def nota(self) -> str:
@@ -76,7 +76,7 @@ class Aviso:
         return f"{self.notificacion.error} Atendido: {como}."
 
 
-def _aviso(notificacion: Notificacion, numero: str, importador: str) -> Aviso:
+def _aviso(notificacion: Notificacion, numero: str, importador: str, agente: str | None) -> Aviso:
     estado = Notificacion.Estado(notificacion.estado)
     marca, tono = MARCAS[estado]
     perdida = estado in Notificacion.PERDIDAS
@@ -92,7 +92,14 @@ def _aviso(notificacion: Notificacion, numero: str, importador: str) -> Aviso:
         cuando or notificacion.creada_en,
         perdida and not notificacion.reparada_en,
         notificacion.reenvio.pk if hasattr(notificacion, "reenvio") else None,
-        notificacion.correo == importador.lower(),
+        next(
+            (
+                de
+                for de, correo in (("importador", importador), ("agente", agente or ""))
+                if notificacion.correo == correo.lower()
+            ),
+            "",
+        ),
     )
 
 
@@ -103,15 +110,15 @@ def _para_listar(notificaciones: QuerySet[Notificacion]) -> QuerySet[Notificacio
 def de_un_caso(expediente: Expediente) -> list[Aviso]:
     """The notices of a case, newest first."""
     suyas = Notificacion.objects.filter(referencia=expediente.referencia)
-    importador = expediente.importador.correo
-    return [_aviso(una, expediente.numero, importador) for una in _para_listar(suyas).order_by("-pk")]
+    importador, agente = expediente.importador.correo, expediente.agente.correo if expediente.agente else None
+    return [_aviso(una, expediente.numero, importador, agente) for una in _para_listar(suyas).order_by("-pk")]
 
 
 def de_varios(notificaciones: Iterable[Notificacion]) -> list[Aviso]:
     """Those of a page; the numbers of their cases by one query."""
     filas = list(notificaciones)
     ids = {fila.caso_id for fila in filas}  # type: ignore[attr-defined]
-    casos = Expediente.objects.filter(pk__in=ids).values_list("pk", "numero", "importador__correo")
+    casos = Expediente.objects.filter(pk__in=ids).values_list("pk", "numero", "importador__correo", "agente__correo")
     de_cada_uno = {pk: datos for pk, *datos in casos}
     return [_aviso(fila, *de_cada_uno[fila.caso_id]) for fila in filas]  # type: ignore[attr-defined]
 

@@ -7,16 +7,34 @@ from django.utils.translation import gettext_lazy as _
 
 from expedientes.asignacion import con_casos, inspectores_de
 from expedientes.forms import Fecha
-from expedientes.models import Partida
+from expedientes.models import Expediente, Partida
+from expedientes.textos import Audiencia
 from senasa.models import Puesto, Usuario
 
 
 class FormularioDeCorreo(forms.Form):
+    """The right address of the importer, or of the broker where the case has one."""
+
+    de = forms.ChoiceField(
+        label=_("De quién es"),
+        choices=[(Audiencia.IMPORTADOR, _("Del importador")), (Audiencia.AGENTE, _("Del agente de aduana"))],
+        initial=Audiencia.IMPORTADOR,
+        widget=forms.RadioSelect,
+    )
     correo = forms.EmailField(
-        label=_("Correo electrónico correcto del importador"),
+        label=_("Correo electrónico correcto"),
         help_text=_("Pídalo letra por letra. Los enlaces que fueron al correo anterior dejan de servir."),
         widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email"}),
     )
+
+    def __init__(self, *args: Any, expediente: Expediente, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if expediente.agente_id is None:
+            del self.fields["de"]
+
+    def clean(self) -> dict[str, Any]:
+        datos = super().clean() or {}
+        return {**datos, "de": Audiencia(datos.get("de") or Audiencia.IMPORTADOR)}
 
 
 class FormularioDeExportacion(forms.Form):

@@ -22,6 +22,7 @@ from expedientes.actos import devolver
 from expedientes.lifecycle import Accion
 from expedientes.models import Expediente
 from expedientes.plazos import Semaforo
+from expedientes.textos import Audiencia
 from gestion import queries as gestion
 from laboratorio import preguntas
 from senasa import escrito, reloj
@@ -269,7 +270,7 @@ def atencion(request: HttpRequest) -> HttpResponse:
             "relato": relato(objeto, reloj.ahora()),
             "avisos": avisos.de_un_caso(objeto)[:5],
             "atiende": True,
-            "form": FormularioDeCorreo(),
+            "form": FormularioDeCorreo(expediente=objeto),
         }
     return render(request, "dashboard/atencion.html", contexto_de_atencion)
 
@@ -283,14 +284,15 @@ def _volver(request: HttpRequest, objeto: Expediente) -> str:
 @con_rol(*ATIENDEN)
 @require_http_methods(["GET", "HEAD", "POST"])
 def atencion_corregir_correo(request: HttpRequest, numero: str) -> HttpResponse:
-    """Correct the importer's address: old links die, the new address gets one for each open case."""
+    """Correct the importer's or the broker's address: old links die, the new one gets one for each open case."""
     objeto = get_object_or_404(
-        Expediente.objects.visibles_para(request.user).select_related("importador"), numero=numero
+        Expediente.objects.visibles_para(request.user).select_related("importador", "agente"), numero=numero
     )
-    form = FormularioDeCorreo(request.POST or escrito.recuperar(request))
+    inicial = {"de": request.GET.get("de", Audiencia.IMPORTADOR)}
+    form = FormularioDeCorreo(request.POST or escrito.recuperar(request), expediente=objeto, initial=inicial)
     if request.method == "POST" and form.is_valid():
         try:
-            services.corregir_correo(expediente=objeto, actor=request.user, correo=form.cleaned_data["correo"])
+            services.corregir_correo(expediente=objeto, actor=request.user, **form.cleaned_data)
         except DatoInvalido as error:
             devolver(form, error)
         except RolImpide as error:
@@ -298,18 +300,21 @@ def atencion_corregir_correo(request: HttpRequest, numero: str) -> HttpResponse:
         else:
             messages.success(request, _("Correo corregido. Se envía un enlace nuevo a esa dirección."))
             return redirect(_volver(request, objeto))
+    registrados = [_("Correo del importador: %(correo)s") % {"correo": objeto.importador.correo}]
+    if objeto.agente:
+        registrados.append(_("Correo del agente de aduana: %(correo)s") % {"correo": objeto.agente.correo})
     return render(
         request,
         "acto.html",
         {
-            "titulo": _("Corregir el correo del importador"),
+            "titulo": _("Corregir el correo"),
             "verbo": _("Corregir y enviar enlace"),
             "expediente": objeto,
-            "resumen": [_("Correo registrado: %(correo)s") % {"correo": objeto.importador.correo}],
+            "resumen": registrados,
             "form": form,
             "volver": _volver(request, objeto),
             "que_hara": [
-                _("Cambia el correo del importador en todos sus expedientes."),
+                _("Cambia el correo en todos los expedientes de esa persona."),
                 _("Anula los enlaces que fueron al correo anterior."),
                 _("Envía al correo nuevo un enlace por cada expediente abierto."),
             ],

@@ -205,7 +205,7 @@ def conflicto(request: HttpRequest, error: EstadoImpide, *, expediente: Expedien
 # What the log says of entries that no transition wrote.
 OTROS_HECHOS = {
     "emitir_riv": "RIV firmado",
-    "corregir_correo": "Correo del importador corregido",
+    "corregir_correo": "Correo corregido",
     "reenviar_enlace": "Enlace de seguimiento reenviado",
     "reenviar_aviso": "Aviso reenviado",
     "agregar_documentos": "Documentos agregados",

@@ -197,6 +197,11 @@ def redactar(aviso: str, datos: Datos) -> tuple[str, list[str], str]:
     return titulo, parrafos, f"{texto.nombre}/{audiencia}/{version.version if version else 0}"
 
 
+def escrito_a(version_del_texto: str) -> str:
+    """To whom a mail was written, as `redactar` noted it; nothing for one of code alone."""
+    return version_del_texto.partition("/")[2].partition("/")[0]
+
+
 def leer(aviso: str, contexto: dict[str, Any]) -> tuple[str, list[str]]:
     """A notice that is not about a case, or not to its owner: a template of ours, which nobody edits."""
     return textos.partir(render_to_string(f"correos/{aviso}.txt", contexto), aviso=aviso)

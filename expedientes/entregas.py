@@ -18,6 +18,7 @@ from senasa.transicion import EstadoImpide, RolImpide
 
 from . import avisos, bitacora
 from .models import Expediente
+from .textos import Audiencia
 
 DE_CASO = "expediente:"
 # Whoever can mend a mail, of the post; attention, for all of them.
@@ -60,8 +61,9 @@ def exigir_quien_atiende(actor: Usuario) -> None:
 def reenviar_aviso(*, notificacion: Notificacion, actor: Usuario) -> Notificacion:
     """Send a mail of a case again; asked twice, it goes once. Returns the row of the new one.
 
-    It goes to the same address while that one follows the case, and otherwise, since it was corrected, to the
-    importer's. One without a link was meant for an address that may not have it: it goes there or nowhere else.
+    It goes to the same address while that one follows the case, and otherwise, since it was corrected, to the one that
+    its reader, importer or broker, has now. One without a link was meant for an address that may not have it: it goes
+    there or nowhere else.
     Raises RolImpide, and EstadoImpide for a mail that has not gone out yet.
     """
     exigir_quien_atiende(actor)
@@ -72,11 +74,17 @@ def reenviar_aviso(*, notificacion: Notificacion, actor: Usuario) -> Notificacio
     if fila.estado == Notificacion.Estado.PENDIENTE:
         raise EstadoImpide(_("Ese aviso todavía no ha salido: se enviará solo."))
     sigue = fila.enlace_id is None or fila.correo in avisos.destinatarios(caso)
-    correo = fila.correo if sigue else caso.importador.correo.lower()
+    correo = fila.correo if sigue else _de_ahora(caso, fila)
     nueva = salida.reenviar(fila, correo=correo)
     datos = {"aviso": fila.aviso, "notificacion": nueva.pk, "de": fila.pk}
     bitacora.anotar(caso, objeto=caso, accion="reenviar_aviso", actor=actor, datos=datos)
     return nueva
+
+
+def _de_ahora(caso: Expediente, fila: Notificacion) -> str:
+    if caso.agente and avisos.escrito_a(fila.version_del_texto) == Audiencia.AGENTE:
+        return caso.agente.correo.lower()
+    return caso.importador.correo.lower()
 
 
 def dar_por_reparadas(expediente: Expediente, *, correo: str) -> None:

@@ -48,6 +48,7 @@ from .models import (
 )
 from .plazos import vencimiento
 from .riv import componer_riv
+from .textos import Audiencia
 
 registro = logging.getLogger(__name__)
 
@@ -652,30 +653,40 @@ def cerrar_listos() -> int:
     return cerrados
 
 
-# ── The importer's address ────────────────────────────────────────────────────────────────────────
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @transaction.atomic
-def corregir_correo(*, expediente: Expediente, actor: Usuario, correo: str) -> None:
-    """Correct the importer's address: the old links die, and the new address gets one for each open case."""
+def corregir_correo(
+    *, expediente: Expediente, actor: Usuario, correo: str, de: Audiencia = Audiencia.IMPORTADOR
+) -> None:
+    """Correct the importer's or the broker's address: the links that went to the one before die.
+
+    The new address gets one for each case that is open; the mails that did not arrive there count as mended.
+    """
     entregas.exigir_quien_atiende(actor)
     correo = correo.strip().lower()
     validate_email(correo)
-    importador = Importador.objects.select_for_update().get(pk=expediente.importador_id)
-    anterior = importador.correo.lower()
+    persona: Importador | AgenteAduana
+    if de == Audiencia.IMPORTADOR:
+        persona = Importador.objects.select_for_update().get(pk=expediente.importador_id)
+    elif expediente.agente_id:
+        persona = AgenteAduana.objects.select_for_update().get(pk=expediente.agente_id)
+    else:
+        raise DatoInvalido({"correo": _("Este expediente no tiene agente de aduana.")})
+    anterior = persona.correo.lower()
     if correo == anterior:
         raise DatoInvalido({"correo": _("Es el correo que ya está registrado.")})
-    suyos = Expediente.objects.filter(importador=importador).filter(Q(pk=expediente.pk) | Q(estado__in=ABIERTOS))
-    casos = list(suyos.order_by("id").select_for_update())
-    importador.correo = correo
-    importador.save(update_fields=["correo"])
-    for caso in Expediente.objects.filter(importador=importador).order_by("id"):
-        agente = caso.agente.correo.lower() if caso.agente else ""
-        if anterior != agente:
+    todos = Expediente.objects.filter(**{de: persona}).order_by("id")
+    casos = list(todos.filter(Q(pk=expediente.pk) | Q(estado__in=ABIERTOS)).select_for_update())
+    persona.correo = correo
+    persona.save(update_fields=["correo"])
+    for caso in todos.select_related("importador", "agente"):
+        if anterior not in avisos.destinatarios(caso):  # who is both importer and broker is told as the other still
             enlaces.revocar_de(referencia=caso.referencia, correo=anterior)
     for caso in casos:
-        caso.importador = importador
-        evento = bitacora.anotar(caso, objeto=caso, accion="corregir_correo", actor=actor)
+        datos = {} if de == Audiencia.IMPORTADOR else {"de": str(de)}
+        evento = bitacora.anotar(caso, objeto=caso, accion="corregir_correo", actor=actor, datos=datos)
         avisos.deber_a(correo, "correo_corregido", expediente=caso, evento=evento)
         entregas.dar_por_reparadas(caso, correo=anterior)
 

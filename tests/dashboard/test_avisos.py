@@ -1,5 +1,6 @@
 """The page of notices: who sees which, the mail as it was sent, sending it again, and the digest of what is lost."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +13,13 @@ from django.utils import timezone
 
 from expedientes import entregas, services, tasks
 from expedientes.models import AgenteAduana, Evento
+from expedientes.textos import Audiencia
 from notificaciones import enlaces
 from notificaciones import services as salida
 from notificaciones.models import Enlace, Notificacion
 from senasa import reloj
 from senasa.models import Usuario
-from senasa.transicion import EstadoImpide, RolImpide
+from senasa.transicion import DatoInvalido, EstadoImpide, RolImpide
 from tests.builders import crear_caso, crear_importador, personas
 from tests.conftest import Buzon
 
@@ -199,6 +201,54 @@ def test_corregir_y_reenviar_el_enlace_viejo_muere(client: Client, servidor_smtp
     Notificacion.objects.filter(pk=suelta.pk).update(enlace=None, correo="antes@aduana.example", estado=E.REBOTADA)
     otra = entregas.reenviar_aviso(notificacion=suelta, actor=personas()["mesa"])
     assert (otra.correo, otra.enlace) == ("antes@aduana.example", None)
+
+
+def test_el_correo_del_agente_se_corrige_donde_rebota(client: Client, servidor_smtp: Buzon) -> None:
+    agente = AgenteAduana.objects.create(
+        tipo_documento="ruc", numero_documento="20999900021", nombre="Agencia", correo="Mal@aduana.example"
+    )
+    caso, otro, sin_agente = crear_caso(agente=agente), crear_caso(agente=agente), crear_caso()
+    salida.despachar()
+    suya = Notificacion.objects.get(correo="mal@aduana.example", referencia=caso.expediente.referencia)
+    del_importador = Notificacion.objects.get(
+        correo=caso.expediente.importador.correo, referencia=caso.expediente.referencia
+    )
+    for una in (suya, del_importador):
+        Notificacion.objects.filter(pk=una.pk).update(estado=E.REBOTADA, rebotada_en=timezone.now())
+    corregir = reverse("atencion_corregir_correo", args=[caso.expediente.numero])
+    for una, de in ((suya, "agente"), (del_importador, "importador")):
+        pagina = abrir(client, "mesa", reverse("aviso", args=[una.pk])).content.decode()
+        assert f"{corregir}?de={de}" in pagina
+    assert re.search(r'value="agente"[^>]*checked', client.get(corregir, {"de": "agente"}).content.decode())
+
+    servidor_smtp.mensajes.clear()
+    assert client.post(corregir, {"de": "agente", "correo": "no es"}).status_code == 422
+    assert client.post(corregir, {"de": "agente", "correo": "Bien@aduana.example"}).status_code == 302
+    agente.refresh_from_db()
+    caso.expediente.importador.refresh_from_db()
+    assert (agente.correo, caso.expediente.importador.correo) == ("bien@aduana.example", "importador0@empresa.example")
+    # The old links die in all his cases; the importer's live on.
+    assert enlaces.abrir(enlaces.token(suya.enlace)) is None
+    vivos = Enlace.objects.filter(revocado_en=None, referencia__in=[c.expediente.referencia for c in (caso, otro)])
+    assert sorted(vivos.values_list("correo", flat=True)) == 2 * ["bien@aduana.example"] + 2 * [
+        "importador0@empresa.example"
+    ]
+    assert list(entregas.por_reparar(entregas.de_casos())) == [del_importador]
+    salida.despachar()
+    assert [(m["To"], m["Subject"].partition(": ")[2]) for m in servidor_smtp.mensajes] == 2 * [
+        ("bien@aduana.example", "Este es ahora el correo del expediente")
+    ]
+    # Sent again, what was written to the broker goes to the broker.
+    nueva = entregas.reenviar_aviso(notificacion=suya, actor=personas()["mesa"])
+    assert (nueva.correo, nueva.enlace.correo) == ("bien@aduana.example", "bien@aduana.example")
+    assert caso.expediente.importador.nombre in nueva.texto
+
+    solo = reverse("atencion_corregir_correo", args=[sin_agente.expediente.numero])
+    assert 'name="de"' not in client.get(solo).content.decode()
+    with pytest.raises(DatoInvalido):
+        services.corregir_correo(
+            expediente=sin_agente.expediente, actor=personas()["mesa"], correo="x@y.example", de=Audiencia.AGENTE
+        )
 
 
 def test_resumen_diario_a_quien_puede_arreglarlo(servidor_smtp: Buzon) -> None:
