@@ -702,8 +702,12 @@ class Hitos(models.Model):
         verbose_name = _("hitos del expediente")
         verbose_name_plural = _("hitos de los expedientes")
         indexes = [
-            models.Index(fields=["puesto", "t7"], name="hitos_cerrados", condition=Q(t7__isnull=False)),
-            models.Index(fields=["puesto", "t1"], name="hitos_muestreados", condition=Q(t1__isnull=False)),
+            # What was closed, sampled or ended in a period, of all posts or of one: the programme's indicators.
+            models.Index(fields=["t7"], include=["puesto"], name="hitos_cerrados", condition=Q(t7__isnull=False)),
+            models.Index(
+                fields=["t1"], include=["puesto", "t2"], name="hitos_muestreados", condition=Q(t1__isnull=False)
+            ),
+            models.Index(fields=["fin"], include=["puesto"], name="hitos_terminados", condition=Q(fin__isnull=False)),
             models.Index(fields=["producto", "t7"], name="hitos_parecidos", condition=Q(t7__isnull=False)),
             models.Index(fields=["puesto", "t0"], name="hitos_sin_fin", condition=Q(fin__isnull=True)),
             models.Index(fields=["t0"], name="hitos_reabiertos", condition=Q(reaperturas__gt=0)),

@@ -18,7 +18,8 @@ from expedientes import tiempos
 from senasa import reloj
 from senasa.models import Puesto
 
-from .programa import Medida, limites, medida_en_dias
+from .guardado import limites
+from .programa import Medida, medida_en_dias
 
 # From when to when, in words, and in whose hands the case is meanwhile.
 ETAPAS = (

@@ -13,7 +13,8 @@ from laboratorio.querysets import ConsultaReversion
 from senasa import reloj
 from senasa.models import Disciplina, Puesto
 
-from .programa import fin_de_mes, meses
+from .guardado import fin_de_mes
+from .programa import meses
 from .reversiones import MES, SEMANA, SIN_METODO, Filtro, detras
 
 MESES_ATRAS = 48

@@ -4,18 +4,20 @@ N is a notice of the report that the mail server accepted, for an address regist
 broker's: nothing that a stranger typed receives one), and that nobody sent back within 72 hours (domain.md, section 6).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notificaciones.models import Notificacion
 from senasa.models import Puesto
 from senasa.palabras import duracion
+
+from .guardado import Cuenta, contar, limites
 
 # A notice that came back later than this had arrived.
 SIN_REBOTE = timedelta(hours=72)
@@ -57,14 +59,14 @@ BASE = """
 WITH informe AS MATERIALIZED (
     SELECT d.id, d.numero, d.version, d.partida_id, d.emitido_en, e.id AS caso, e.numero AS expediente, e.importador_id
     FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
-    WHERE d.tipo = 'informe' AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s AND NOT e.migrado
+    WHERE d.tipo = 'informe' AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta AND NOT e.migrado
         AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
 ), aviso AS MATERIALIZED (
     SELECT n.id, n.creada_en, n.enviada_en, n.rebotada_en, ev.objeto_id AS partida_id, ev.datos ->> 'documento' AS de,
         n.aviso
     FROM notificaciones_notificacion n JOIN expedientes_evento ev ON ev.id = n.evento_id
     WHERE n.aviso IN ('informe_emitido', 'informe_corregido')
-        AND n.enviada_en >= %(desde)s AND n.enviada_en < %(hasta)s + %(vida)s
+        AND n.enviada_en >= p.desde AND n.enviada_en < p.hasta + %(vida)s
 ), dicho AS (
     SELECT i.id AS informe_id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
         a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s AS llego
@@ -81,12 +83,16 @@ WITH informe AS MATERIALIZED (
 )
 """
 RESUMEN = """
-SELECT count(DISTINCT importador_id), count(DISTINCT importador_id) FILTER (WHERE a_tiempo),
-    count(*), count(*) FILTER (WHERE a_tiempo),
+SELECT count(DISTINCT importador_id) AS solicitantes,
+    count(DISTINCT importador_id) FILTER (WHERE a_tiempo) AS solicitantes_informados,
+    count(*) AS informes, count(*) FILTER (WHERE a_tiempo) AS informes_informados,
     (SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM u.enviada_en - u.creada_en))
-     FROM (SELECT DISTINCT id, creada_en, enviada_en FROM dicho WHERE enviada_en >= emitido_en) u)
+     FROM (SELECT DISTINCT id, creada_en, enviada_en FROM dicho WHERE enviada_en >= emitido_en) u) AS percentiles
 FROM contado
 """
+DE_UNO = (
+    "SELECT x.* FROM (SELECT %(desde)s::timestamptz AS desde, %(hasta)s::timestamptz AS hasta) p CROSS JOIN LATERAL ("
+)
 # Of those that were not told in time, the notice that came nearest to it.
 SIN_INFORMAR = """
 SELECT i.numero, i.version, i.expediente, i.emitido_en, n.estado, n.enviada_en, n.error
@@ -102,18 +108,33 @@ WHERE NOT i.a_tiempo ORDER BY i.emitido_en DESC, i.id LIMIT %(tope)s
 """
 
 
+def _valores() -> dict[str, Any]:
+    return {"plazo": timedelta(minutes=settings.INFORMADO_MINUTOS), "vida": VIDA, "sin_rebote": SIN_REBOTE}
+
+
+AVISADOS = Cuenta("avisados", BASE + RESUMEN, _valores)
+
+
 def informados(desde: date, hasta: date, puesto: Puesto | None = None) -> Informados:
     """Indicator 6 for the Lima days from `desde` to `hasta`, both included, of the cases that `puesto` has now."""
-    with connection.cursor() as cursor:
-        cursor.execute(BASE + RESUMEN, _valores(desde, hasta, puesto))
-        solicitantes, a_tiempo, informes, informes_a_tiempo, percentiles = cursor.fetchone()
+    return varios([(desde, hasta)], puesto)[0]
+
+
+def varios(periodos: Sequence[tuple[date, date]], puesto: Puesto | None = None) -> list[Informados]:
+    """`informados` for several periods, in a number of queries that does not grow with them."""
+    return [_informados(**cruda) for cruda in contar([AVISADOS], periodos, puesto)]
+
+
+def _informados(
+    solicitantes: int, solicitantes_informados: int, informes: int, informes_informados: int, percentiles: Any
+) -> Informados:
     p50, p95 = percentiles or (None, None)
     return Informados(
         solicitantes=solicitantes,
-        solicitantes_informados=a_tiempo,
+        solicitantes_informados=solicitantes_informados,
         informes=informes,
-        informes_informados=informes_a_tiempo,
-        pct=100 * a_tiempo / solicitantes if solicitantes else None,
+        informes_informados=informes_informados,
+        pct=100 * solicitantes_informados / solicitantes if solicitantes else None,
         p50_s=p50,
         p95_s=p95,
     )
@@ -121,8 +142,10 @@ def informados(desde: date, hasta: date, puesto: Puesto | None = None) -> Inform
 
 def sin_informar(desde: date, hasta: date, puesto: Puesto | None = None, *, tope: int) -> list[SinInformar]:
     """The reports of the period that do not count as told in time, the last first, `tope` at most."""
+    inicio, fin = limites(desde, hasta)
+    datos = {"desde": inicio, "hasta": fin, "puesto": puesto.pk if puesto else None, "tope": tope, **_valores()}
     with connection.cursor() as cursor:
-        cursor.execute(BASE + SIN_INFORMAR, _valores(desde, hasta, puesto) | {"tope": tope})
+        cursor.execute(DE_UNO + BASE + SIN_INFORMAR + ") x", datos)
         return [
             SinInformar(numero if version == 1 else f"{numero}-V{version}", caso, emitido, _porque(emitido, *aviso))
             for numero, version, caso, emitido, *aviso in cursor.fetchall()
@@ -150,18 +173,3 @@ def meses(hasta: date, cuantos: int) -> list[tuple[date, date]]:
         dias.append((primero, siguiente - timedelta(days=1)))
         primero = (primero - timedelta(days=1)).replace(day=1)
     return dias
-
-
-def _valores(desde: date, hasta: date, puesto: Puesto | None) -> dict[str, Any]:
-    return {
-        "desde": _medianoche(desde),
-        "hasta": _medianoche(hasta + timedelta(days=1)),
-        "puesto": puesto.pk if puesto else None,
-        "plazo": timedelta(minutes=settings.INFORMADO_MINUTOS),
-        "vida": VIDA,
-        "sin_rebote": SIN_REBOTE,
-    }
-
-
-def _medianoche(dia: date) -> datetime:
-    return timezone.make_aware(datetime.combine(dia, time.min))

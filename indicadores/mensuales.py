@@ -24,8 +24,9 @@ from senasa.models import Puesto, Rol, Usuario
 from senasa.transicion import DatoInvalido, RolImpide
 
 from . import cuadro, tasks
+from .guardado import fin_de_mes
 from .models import InformeMensual
-from .programa import fin_de_mes, meses
+from .programa import meses
 
 registro = logging.getLogger(__name__)
 

@@ -149,3 +149,54 @@ class InformeMensual(models.Model):
     @property
     def numero(self) -> str:
         return f"IM-{self.mes:%Y-%m}"
+
+
+class MesGuardado(models.Model):
+    """The raw figures that one statement gave of a month that is over, of all posts or of one (`guardado.py`).
+
+    A cache: without a row the statement is asked. `instantanea`: the database's own, taken before it was computed.
+    """
+
+    que = models.CharField(max_length=20)
+    mes = models.DateField()  # its first day
+    puesto = models.ForeignKey(Puesto, models.CASCADE, null=True, blank=True, related_name="+")
+    formula = models.CharField(max_length=64)
+    cifras = models.JSONField()
+    instantanea = models.TextField()
+    servidor = models.BigIntegerField()
+    tomada_en = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("mes guardado")
+        verbose_name_plural = _("meses guardados")
+        constraints = [
+            models.UniqueConstraint(fields=["que", "mes", "puesto"], nulls_distinct=False, name="mes_guardado_unico"),
+            models.CheckConstraint(condition=Q(mes__day=1), name="mes_guardado_desde_el_primero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.que} {self.mes:%Y-%m}"
+
+
+class MesTocado(models.Model):
+    """That a transaction changed what a statement reads of some months: written by triggers alone, never changed.
+
+    From the month `desde` to `hasta`, or of all since when that is empty; first days.
+    """
+
+    que = models.CharField(max_length=20)
+    desde = models.DateField()
+    hasta = models.DateField(null=True)
+    transaccion = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("mes tocado")
+        verbose_name_plural = _("meses tocados")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transaccion", "que", "desde", "hasta"], nulls_distinct=False, name="mes_tocado_unico"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.que} {self.desde:%Y-%m}"

@@ -4,18 +4,16 @@ Hours are `ocurrio_en`; days are calendar days, fractional; percentages go from 
 that cannot be computed is None, never zero. What is left out is counted with its reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
-
-from django.db import connection
-from django.utils import timezone
 
 from senasa import reloj
 from senasa.models import Puesto
 
+from .guardado import Cuenta, contar, fin_de_mes, limites
 from .informados import Informados
 
 DIAS_DEL_CICLO = 15  # indicator 2: closed in under
@@ -94,13 +92,6 @@ def dias(n: int) -> timedelta:
     return timedelta(days=n)
 
 
-def limites(desde: date, hasta: date) -> tuple[datetime, datetime]:
-    """The period's first instant in Lima, and the first after it; both days are in."""
-    bordes = (desde, hasta + timedelta(days=1))
-    inicio, fin = (timezone.make_aware(datetime.combine(dia, time.min)) for dia in bordes)
-    return inicio, fin
-
-
 def cifras(p: Programa, informados: Informados) -> dict[str, Any]:
     """The figures under the names that other programs read; None where one cannot be computed."""
     return {
@@ -138,7 +129,7 @@ SELECT count(t1) AS n,
     count(*) FILTER (WHERE t1 IS NULL) AS sin_muestra,
     count(*) FILTER (WHERE t1 IS NOT NULL AND t5 IS NULL) AS sin_informe,
     count(*) FILTER (WHERE t1 IS NOT NULL AND decision < 0) AS decision_antes_del_informe,
-    coalesce(sum(dias_detenido) FILTER (WHERE t1 IS NOT NULL), 0) AS dias_detenidos,
+    coalesce(sum(dias_detenido::numeric) FILTER (WHERE t1 IS NOT NULL), 0) AS dias_detenidos,
     coalesce(sum(repeticiones) FILTER (WHERE t1 IS NOT NULL), 0) AS repeticiones,
     coalesce(sum(cancelaciones) FILTER (WHERE t1 IS NOT NULL), 0) AS cancelaciones,
     coalesce(sum(actos) FILTER (WHERE t1 IS NOT NULL), 0) AS actos,
@@ -147,7 +138,7 @@ FROM c
 """
 # Sampled in the period, open or closed; whose eight days are not over yet may still be sent in time.
 ENVIO = """
-SELECT count(*) FILTER (WHERE vencido) AS n,
+SELECT count(*) FILTER (WHERE vencido) AS vencidos,
     count(*) FILTER (WHERE vencido AND t2 - t1 <= %(envio)s) AS en_plazo,
     count(*) FILTER (WHERE NOT vencido) AS plazo_no_vencido
 FROM (
@@ -165,8 +156,8 @@ t0 <= p.al AND (fin IS NULL OR fin > p.al)
 """
 REZAGO = (
     """
-SELECT count(*) FILTER (WHERE t1 < p.al - %(rezago)s) AS muestreados,
-    count(*) FILTER (WHERE (t1 IS NULL OR t1 > p.al) AND t0 < p.al - %(rezago)s) AS sin_muestra
+SELECT count(*) FILTER (WHERE t1 < p.al - %(rezago)s) AS rezago,
+    count(*) FILTER (WHERE (t1 IS NULL OR t1 > p.al) AND t0 < p.al - %(rezago)s) AS rezago_sin_muestra
 FROM expedientes_hitos
 WHERE t0 < p.al - %(rezago)s AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s) AND """
     + ABIERTOS_AL
@@ -182,11 +173,20 @@ SELECT count(*) AS reversiones, count(*) FILTER (WHERE autoaprobada) AS autoapro
 FROM laboratorio_reversion r JOIN expedientes_expediente e ON e.id = r.expediente_id
 WHERE r.ocurrio_en >= p.desde AND r.ocurrio_en < p.hasta AND r.parte_de_id IS NULL
     AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+    AND (%(disciplina)s::bigint IS NULL OR EXISTS (
+        SELECT FROM laboratorio_reversion x JOIN laboratorio_analisis a ON a.id = x.analisis_id
+        JOIN laboratorio_metodo m ON m.id = a.metodo_id
+        WHERE (x.id = r.id OR x.parte_de_id = r.id) AND m.disciplina_id = %(disciplina)s
+    ))
 """
 MUESTRAS = """
 SELECT count(*) AS muestras FROM laboratorio_muestra m JOIN expedientes_expediente e ON e.id = m.expediente_id
 WHERE m.recibida_en >= p.desde AND m.recibida_en < p.hasta
     AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+    AND (%(disciplina)s::bigint IS NULL OR EXISTS (
+        SELECT FROM laboratorio_analisis a JOIN laboratorio_metodo mt ON mt.id = a.metodo_id
+        WHERE a.muestra_id = m.id AND mt.disciplina_id = %(disciplina)s
+    ))
 """
 # Negative reports by their first version: a correction is the same report. T5 − T4 of each.
 INFORMES = """
@@ -208,11 +208,18 @@ FROM d
 """
 
 
-# Each of them for all the periods at once: an aggregate is one row, also of nothing.
-DE_CADA_PERIODO = """
-SELECT x.* FROM unnest(%(desdes)s::timestamptz[], %(hastas)s::timestamptz[], %(als)s::timestamptz[])
-    WITH ORDINALITY AS p(desde, hasta, al, i) CROSS JOIN LATERAL (
-"""
+REVERTIDAS = Cuenta("reversiones", REVERSIONES)
+RECIBIDAS = Cuenta("muestras", MUESTRAS)
+# What each reads is what the triggers of migrations/0003 know it to read.
+CUENTAS = (
+    Cuenta("cohorte", COHORTE, lambda: {"ciclo": DIAS_DEL_CICLO * 86400}),
+    Cuenta("envio", ENVIO, lambda: {"envio": dias(DIAS_DE_ENVIO)}),
+    Cuenta("rezago", REZAGO, lambda: {"rezago": dias(DIAS_DEL_REZAGO)}),
+    Cuenta("anulados", ANULADOS),
+    REVERTIDAS,
+    RECIBIDAS,
+    Cuenta("informes", INFORMES),
+)
 
 
 def calcular(desde: date, hasta: date, puesto: Puesto | None = None) -> Programa:
@@ -243,37 +250,14 @@ def meses(desde: date, hasta: date) -> list[date]:
     return todos
 
 
-def fin_de_mes(dia: date) -> date:
-    return (dia.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-
-
 def varios(periodos: Sequence[tuple[date, date]], puesto: Puesto | None = None) -> list[Programa]:
     """`calcular` for several periods, in a number of queries that does not grow with them."""
     if any(hasta < desde for desde, hasta in periodos):
         raise ValueError("el período termina antes de empezar")
     ahora = reloj.ahora()
-    bordes = [limites(desde, hasta) for desde, hasta in periodos]
-    als = [min(fin, ahora) for _inicio, fin in bordes]
-    datos = {
-        "desdes": [inicio for inicio, _fin in bordes],
-        "hastas": [fin for _inicio, fin in bordes],
-        "als": als,
-        "puesto": puesto.pk if puesto else None,
-        "ahora": ahora,
-        "ciclo": DIAS_DEL_CICLO * 86400,
-        "envio": dias(DIAS_DE_ENVIO),
-        "rezago": dias(DIAS_DEL_REZAGO),
-    }
-    partes = [
-        _filas(sql, datos, prefijo)
-        for sql, prefijo in (
-            (COHORTE, ""), (ENVIO, "envio_"), (REZAGO, "rezago_"), (ANULADOS, ""), (REVERSIONES, ""), (MUESTRAS, ""),
-            (INFORMES, ""),
-        )
-    ]  # fmt: skip
     return [
-        _programa(desde, hasta, puesto, al, {clave: valor for parte in suyas for clave, valor in parte.items()})
-        for (desde, hasta), al, *suyas in zip(periodos, als, *partes, strict=True)
+        _programa(desde, hasta, puesto, min(limites(desde, hasta)[1], ahora), cruda)
+        for (desde, hasta), cruda in zip(periodos, contar(CUENTAS, periodos, puesto), strict=True)
     ]
 
 
@@ -286,28 +270,21 @@ def _programa(desde: date, hasta: date, puesto: Puesto | None, al: datetime, f: 
         ciclo=medida_en_dias(f["n"], f["ciclo_suma"], f["ciclo_cuantiles"]),
         a_tiempo=Parte(f["a_tiempo"], f["n"]),
         informe_a_dictamen=medida_en_dias(f["con_decision"], f["decision_suma"], f["decision_cuantiles"]),
-        envio=Parte(f["envio_en_plazo"], f["envio_n"]),
-        rezago=f["rezago_muestreados"],
+        envio=Parte(f["en_plazo"], f["vencidos"]),
+        rezago=f["rezago"],
         rezago_sin_muestra=f["rezago_sin_muestra"],
         reversiones=f["reversiones"],
         autoaprobadas=f["autoaprobadas"],
         muestras=f["muestras"],
         autofirmados=Parte(f["autofirmados"], f["negativos"]),
         ensayo_a_informe=medida_en_dias(f["con_espera"], f["espera_suma"], f["espera_cuantiles"]),
-        excluidos={razon: f["envio_" + razon if razon == "plazo_no_vencido" else razon] for razon in EXCLUIDOS},
+        excluidos={razon: f[razon] for razon in EXCLUIDOS},
         anulados=f["anulados"],
-        dias_detenidos=f["dias_detenidos"],
+        dias_detenidos=float(f["dias_detenidos"]),
         repeticiones=f["repeticiones"],
         cancelaciones=f["cancelaciones"],
         tardios=Parte(f["tardios"], f["actos"]),
     )
-
-
-def _filas(sql: str, datos: Mapping[str, Any], prefijo: str) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"{DE_CADA_PERIODO}{sql}) x ORDER BY p.i", datos)
-        nombres = [prefijo + columna.name for columna in cursor.description]
-        return [dict(zip(nombres, fila, strict=True)) for fila in cursor.fetchall()]
 
 
 def medida_en_dias(n: int, suma: Any, cuantiles: Sequence[float] | None) -> Medida:

@@ -9,7 +9,8 @@ from expedientes.models import Estado, Expediente, Hitos
 from senasa import reloj
 from senasa.models import Puesto, Usuario
 
-from .programa import ABIERTOS_AL, DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, dias, limites
+from .guardado import limites
+from .programa import ABIERTOS_AL, DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, dias
 
 # Each number that opens its cases, and what the list is called.
 LISTAS = {

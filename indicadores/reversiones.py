@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from fractions import Fraction
+from itertools import chain
 from math import sqrt
 from statistics import median
 from typing import Any
 
-from django.db import connection
 from django.db.models import (
     Case,
     Count,
@@ -36,7 +37,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Greatest, TruncMonth, TruncWeek
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from expedientes.models import Documento, Evento, Motivo
@@ -45,8 +46,9 @@ from laboratorio.querysets import ConsultaReversion
 from senasa import reloj
 from senasa.models import Disciplina, Puesto, Usuario
 
+from .guardado import Cuenta, contar, fin_de_mes, limites
 from .models import AlertaDeReversiones, Regreso
-from .programa import limites
+from .programa import RECIBIDAS, REVERTIDAS
 
 SEMANA, MES = AlertaDeReversiones.Cada.SEMANA, AlertaDeReversiones.Cada.MES
 # Fewer expected reversions than this in a week and its limits say nothing: then by month. (Montgomery, n·p of 5.)
@@ -247,18 +249,12 @@ def control(filtro: Filtro, cada: str = "") -> Control:
         esperadas = actos(filtro).count() / semanas if 0 < semanas <= SEMANAS_A_LA_VISTA else 0
         cada = SEMANA if esperadas >= ESPERADAS_POR_SEMANA else MES
     hoy = timezone.localdate(reloj.ahora())
-    revertidas = _por_periodo(actos(filtro), "ocurrio_en", cada)
-    recibidas = _por_periodo(muestras(filtro), "recibida_en", cada)
+    tramos = list(_tramos(filtro.desde, filtro.hasta, cada))
+    dias = [(max(desde, filtro.desde), min(hasta, filtro.hasta)) for desde, hasta in tramos]
+    cuentas = contar([REVERTIDAS, RECIBIDAS], dias, filtro.puesto, filtro.disciplina)
     crudos = [
-        Periodo(
-            desde=max(desde, filtro.desde),
-            hasta=min(hasta, filtro.hasta),
-            reversiones=revertidas.get(desde, (0, 0))[0],
-            autoaprobadas=revertidas.get(desde, (0, 0))[1],
-            muestras=recibidas.get(desde, (0, 0))[0],
-            incompleto=hasta >= hoy or desde < filtro.desde or hasta > filtro.hasta,
-        )
-        for desde, hasta in _tramos(filtro.desde, filtro.hasta, cada)
+        Periodo(*suyos, **cuenta, incompleto=tramo[1] >= hoy or suyos != tramo)
+        for tramo, suyos, cuenta in zip(tramos, dias, cuentas, strict=True)
     ]
     enteros = [uno for uno in crudos if not uno.incompleto]
     n = sum(uno.muestras for uno in enteros)
@@ -285,14 +281,6 @@ def _con_limites(crudos: Sequence[Periodo], p: float | None) -> list[Periodo]:
             )
         )  # fmt: skip
     return periodos
-
-
-def _por_periodo(filas: QuerySet[Any], campo: str, cada: str) -> dict[date, tuple[int, int]]:
-    """How many of each period that has any, and how many of them self-approved."""
-    truncar = TruncWeek(campo) if cada == SEMANA else TruncMonth(campo)
-    cuentas = {"n": Count("pk"), "a": Count("pk", filter=Q(autoaprobada=True)) if campo == "ocurrio_en" else Value(0)}
-    por = filas.order_by().annotate(periodo=truncar).values("periodo").annotate(**cuentas)
-    return {timezone.localdate(fila["periodo"]): (fila["n"], fila["a"]) for fila in por}
 
 
 def _tramos(desde: date, hasta: date, cada: str) -> Iterable[tuple[date, date]]:
@@ -390,20 +378,28 @@ class Ahorro:
     horas: float | None
 
 
+# In whole microseconds, by who signed; all of them, as a median is of no sums.
 ESPERAS = """
-SELECT d.firma = 'automatica' AS automatica, extract(epoch FROM d.emitido_en - t4.cuando) / 3600.0 AS horas
-FROM expedientes_documento d
-JOIN expedientes_expediente e ON e.id = d.expediente_id
-JOIN laboratorio_informe i ON i.numero = d.numero
-JOIN LATERAL (
-    SELECT max(v.ocurrio_en) AS cuando FROM laboratorio_verificacion v
-    JOIN laboratorio_resultado r ON r.id = v.resultado_id JOIN laboratorio_analisis a ON a.id = r.analisis_id
-    WHERE a.solicitud_id = i.solicitud_id AND v.ocurrio_en <= d.emitido_en
-) t4 ON t4.cuando IS NOT NULL
-WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
-    AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s
-    AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+WITH e AS (
+    SELECT d.firma = 'automatica' AS sola, (extract(epoch FROM d.emitido_en - t4.cuando) * 1000000)::bigint AS espera
+    FROM expedientes_documento d
+    JOIN expedientes_expediente e ON e.id = d.expediente_id
+    JOIN laboratorio_informe i ON i.numero = d.numero
+    JOIN LATERAL (
+        SELECT max(v.ocurrio_en) AS cuando FROM laboratorio_verificacion v
+        JOIN laboratorio_resultado r ON r.id = v.resultado_id JOIN laboratorio_analisis a ON a.id = r.analisis_id
+        WHERE a.solicitud_id = i.solicitud_id AND v.ocurrio_en <= d.emitido_en
+    ) t4 ON t4.cuando IS NOT NULL
+    WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
+        AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta
+        AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+)
+SELECT coalesce(array_agg(espera ORDER BY espera) FILTER (WHERE sola), '{}') AS solas,
+    coalesce(array_agg(espera ORDER BY espera) FILTER (WHERE NOT sola), '{}') AS de_personas
+FROM e
 """
+ESPERARON = Cuenta("esperas", ESPERAS)
+HORA_US = 3_600_000_000
 
 
 def negativos(filtro: Filtro, *, automaticos: bool) -> QuerySet[Documento]:
@@ -418,21 +414,27 @@ def negativos(filtro: Filtro, *, automaticos: bool) -> QuerySet[Documento]:
 
 def ahorro(filtro: Filtro) -> Ahorro:
     """What signing automatically saved; of every discipline, as a report is of a case."""
-    inicio, fin = limites(filtro.desde, filtro.hasta)
-    esperas: dict[bool, list[float]] = {True: [], False: []}
-    with connection.cursor() as cursor:
-        cursor.execute(ESPERAS, {"desde": inicio, "hasta": fin, "puesto": filtro.puesto.pk if filtro.puesto else None})
-        for automatica, horas in cursor.fetchall():
-            esperas[automatica].append(float(horas))
-    solas, de_personas = esperas[True], esperas[False]
-    suya = median(de_personas) if de_personas else None
+    crudas = contar([ESPERARON], _por_meses(filtro.desde, filtro.hasta), filtro.puesto)
+    # Each month's come in order: sorting them together is merging them.
+    solas = sorted(chain.from_iterable(cruda["solas"] for cruda in crudas))
+    de_personas = sorted(chain.from_iterable(cruda["de_personas"] for cruda in crudas))
+    suya = Fraction(median(de_personas)) if de_personas else None
     return Ahorro(
         automaticos=len(solas),
         de_personas=len(de_personas),
-        mediana_automaticos=median(solas) if solas else None,
-        mediana_de_personas=suya,
-        horas=sum(suya - una for una in solas) if solas and suya is not None else None,
+        mediana_automaticos=median(solas) / HORA_US if solas else None,
+        mediana_de_personas=None if suya is None else float(suya / HORA_US),
+        horas=float((suya * len(solas) - sum(solas)) / HORA_US) if solas and suya is not None else None,
     )
+
+
+def _por_meses(desde: date, hasta: date) -> list[tuple[date, date]]:
+    """The same days by month: the first and the last may be cut."""
+    tramos = []
+    while desde <= hasta:
+        tramos.append((desde, min(fin_de_mes(desde), hasta)))
+        desde = fin_de_mes(desde) + timedelta(days=1)
+    return tramos
 
 
 # ── Of one analyst: for himself and for the director of the laboratory ────────────────────────────

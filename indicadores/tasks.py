@@ -17,6 +17,14 @@ def anotar_regresos() -> None:
     reversiones.anotar_regresos()
 
 
+@shared_task(name="indicadores.tasks.cuidar_lo_guardado", expires=600)
+def cuidar_lo_guardado() -> None:
+    from . import cuidado
+
+    cuidado.podar()
+    cuidado.adelantar()
+
+
 @shared_task(name="indicadores.tasks.barrer_mensuales", expires=60)
 def barrer_mensuales() -> None:
     from . import mensuales

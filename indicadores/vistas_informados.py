@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from senasa.models import Puesto, Rol
 from senasa.permisos import con_rol
 
-from .informados import informados, meses, sin_informar
+from .informados import meses, sin_informar, varios
 
 DIRIGEN = (Rol.DIRECCION, Rol.ADMINISTRADOR)
 MESES = 12
@@ -27,7 +27,7 @@ def ver(request: HttpRequest) -> HttpResponse:
         request,
         "indicadores/informados.html",
         {
-            "filas": [(mes, informados(*mes, puesto)) for mes in hay],
+            "filas": list(zip(hay, varios(hay, puesto), strict=True)),
             "elegido": desde,
             "sin_informar": sin_informar(desde, hasta, puesto, tope=TOPE),
             "tope": TOPE,

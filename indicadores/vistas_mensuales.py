@@ -21,8 +21,8 @@ from senasa.models import Rol
 from senasa.permisos import con_rol
 
 from . import mensuales
+from .guardado import fin_de_mes
 from .models import InformeMensual
-from .programa import fin_de_mes
 
 # A report tells of all posts: a jefe reads the figures of his own on the programme's pages.
 LEEN = (Rol.DIRECCION, Rol.DIRECTOR, Rol.ADMINISTRADOR)

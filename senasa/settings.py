@@ -443,6 +443,7 @@ CELERY_BEAT_SCHEDULE = {
         "expedientes.tasks.barrer_borradores": 3600,
         "indicadores.tasks.anotar_regresos": 300,
         "indicadores.tasks.buscar_alertas": 3600,
+        "indicadores.tasks.cuidar_lo_guardado": 600,
         "indicadores.tasks.barrer_mensuales": 60,
         "indicadores.tasks.hacer_mensual": 3600,
     }.items()

@@ -18,8 +18,9 @@ from psycopg.conninfo import make_conninfo
 from . import postgres
 
 TROZO = 8 * 1024 * 1024
-# Sign-ins, rate limits and heartbeats are nobody's history; who works on a restored server signs in again.
-SIN_FILAS = ("cache", "django_session", "senasa_latido")
+# Sign-ins, rate limits and heartbeats are nobody's history; who works on a restored server signs in again. Apps to the
+# right add, in AppConfig.ready, what of theirs holds on this server alone.
+SIN_FILAS = ["cache", "django_session", "senasa_latido"]
 
 
 class SinCliente(Exception):

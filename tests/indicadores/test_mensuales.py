@@ -17,8 +17,8 @@ from django.utils import timezone
 from expedientes import documentos
 from expedientes.models import Documento
 from indicadores import mensuales
+from indicadores.guardado import fin_de_mes
 from indicadores.models import InformeMensual
-from indicadores.programa import fin_de_mes
 from senasa import reloj
 from senasa.transicion import DatoInvalido, RolImpide
 from tests.builders import crear_caso, personas
