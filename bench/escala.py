@@ -12,7 +12,7 @@ GRANDE, PEQUENA = 1_000_000, 10_000
 # Of every fifty cases one is open, whatever the size.
 PARTE_ABIERTA = 50
 # Pages that count over all cases, as the dirección opens them.
-ESTADISTICAS = {"programa": "/programa/"}
+ESTADISTICAS = {"programa": "/programa/", "reversiones": "/reversiones/"}
 QUIEN = "jefe"  # of both posts: every open case is on his board
 
 
@@ -64,12 +64,24 @@ def medir(
     pequena = min(PEQUENA, max(casos // 10, 1))
     tamanos = {n: max(n // PARTE_ABIERTA, 1) for n in (pequena, casos)}
     nombres = bases.preparar(tamanos, pocos=pocos, como_esten=como_esten, entera=entera)
+    for nombre in nombres.values():
+        bases.adelantar(nombre)
     grande, chica = Servidor(nombres[casos]), Servidor(nombres[pequena])
     try:
-        return _medir(grande, chica, casos, pequena, vueltas)
+        filas = _medir(grande, chica, casos, pequena, vueltas)
     finally:
         grande.cerrar()
         chica.cerrar()
+    return [*filas, _de_lo_guardado(nombres[casos], casos)]
+
+
+def _de_lo_guardado(nombre: str, casos: int) -> Fila:
+    """Whether what the statistics keep is what a full recomputation gives."""
+    meses, distintos, segundos = bases.comparar(nombre)
+    return Fila(
+        f"meses guardados que difieren, {casos:,} expedientes", "recálculo completo", distintos, 0,
+        detalle=f"{distintos} de {meses}, recalculados en {segundos:.0f} s",
+    )  # fmt: skip
 
 
 def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas: int) -> list[Fila]:

@@ -97,7 +97,7 @@ WHERE g.tomada_en < statement_timestamp() - 24 * %(plazo)s AND {FRESCA}
 
 def podar() -> None:
     """Drop touches that tell nobody anything and rows that are not in force; once a day, date the rest anew."""
-    datos = {
+    datos: dict[str, Any] = {
         "plazo": PLAZO,
         "que": [cuenta.que for cuenta in TODAS],
         "formula": [cuenta.formula for cuenta in TODAS],

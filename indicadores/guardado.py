@@ -111,7 +111,7 @@ def computar(
         return []
     ahora = reloj.ahora()
     bordes = [limites(*periodo) for periodo in periodos]
-    datos = {
+    datos: dict[str, Any] = {
         **cuenta.valores(),
         "desdes": [inicio for inicio, _fin in bordes],
         "hastas": [fin for _inicio, fin in bordes],
@@ -150,7 +150,7 @@ def _leer(
     dias = [desde for desde, _hasta in meses]
     if not dias:
         return {}
-    datos = {
+    datos: dict[str, Any] = {
         "que": [cuenta.que for cuenta in cuentas],
         "formula": [cuenta.formula for cuenta in cuentas],
         "meses": dias,
@@ -203,7 +203,7 @@ def _guardar(mirada: Mirada, filas: Sequence[tuple[Cuenta, Periodo, Cruda]], pue
     suyas = [una for una in filas if limites(*una[1])[1] + REPOSO <= mirada.hora]
     if not suyas:
         return
-    datos = {
+    datos: dict[str, Any] = {
         "puesto": puesto.pk if puesto else None,
         "instantanea": mirada.instantanea,
         "servidor": mirada.servidor,

@@ -1,0 +1,321 @@
+"""What is kept of the statistics is what a full recomputation gives, whatever is typed, undone or moved later."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from expedientes import incidencias
+from expedientes.models import Expediente, Hitos, Motivo
+from indicadores import cuidado, guardado, reversiones
+from indicadores.models import MesGuardado, MesTocado
+from indicadores.programa import DIAS_DE_ENVIO, REVERTIDAS, meses, por_mes
+from laboratorio import recorrido
+from laboratorio.models import Analisis, Muestra
+from notificaciones import services as avisos
+from notificaciones.models import Notificacion
+from senasa import reloj
+from senasa.models import Puesto
+from tests.builders import crear_caso, crear_importador, personas
+from tests.conftest import url_de_la_base
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HACE = timedelta(days=100)
+
+
+def periodos() -> list[tuple[date, date]]:
+    """The months from before the first case to the present one."""
+    hoy = timezone.localdate()
+    return [(mes, guardado.fin_de_mes(mes)) for mes in meses(hoy - timedelta(days=170), hoy)]
+
+
+def ambitos() -> list[Puesto | None]:
+    return [None, *Puesto.objects.order_by("pk")]
+
+
+def recalculado(puesto: Puesto | None) -> list[dict[str, Any]]:
+    filas: list[dict[str, Any]] = [{} for _periodo in periodos()]
+    for cuenta in cuidado.TODAS:
+        for fila, suya in zip(filas, guardado.computar(cuenta, periodos(), puesto), strict=True):
+            assert not fila.keys() & suya.keys()
+            fila |= suya
+    return filas
+
+
+def exigir_iguales(tras: str) -> None:
+    """What is read, by way of what is kept, of all posts and of each, is what is computed; and it is then kept."""
+    for puesto in ambitos():
+        assert guardado.contar(cuidado.TODAS, periodos(), puesto) == recalculado(puesto), tras
+    fallas = [falla for _nombre, falla in cuidado.comprobar() if falla]
+    assert fallas == [], tras
+
+
+def en_vigor() -> int:
+    """How many rows no touch has reached."""
+    return sum(1 for _nombre, _falla in cuidado.comprobar())
+
+
+@pytest.fixture
+def historia(certificado: Any, servidor_smtp: Any) -> dict[str, Any]:
+    """Cases of some months ago, at both posts, in every state that something may still happen to."""
+    casos = {
+        "cerrado": crear_caso("cerrado", hace=HACE),
+        "decidido": crear_caso("con_riv", hace=HACE, puesto="PCA"),
+        "en_el_laboratorio": crear_caso("recibido", hace=HACE),
+        "con_resultado": crear_caso("con_resultado", hace=HACE),
+        "muestreado": crear_caso("muestreado", hace=HACE, importador=crear_importador(1)),
+    }
+    with reloj.fijado(reloj.ahora() - HACE + timedelta(days=2)):
+        avisos.despachar()
+    return casos
+
+
+def hace(dias: int) -> Any:
+    return reloj.fijado(reloj.ahora() - timedelta(days=dias))
+
+
+def reabrir(caso: Any) -> None:
+    incidencias.reabrir(
+        expediente=caso.expediente, actor=personas()["jefe"], partidas=list(caso.expediente.partidas.all()),
+        motivo=Motivo.objects.filter(accion="reabrir").first().codigo, texto="Otra decisión.",
+    )  # fmt: skip
+
+
+def trasladar(caso: Any) -> None:
+    recorrido.trasladar(caso)
+    caso.expediente.refresh_from_db()
+    incidencias.aceptar_traslado(expediente=caso.expediente, actor=personas()["jefe"])
+
+
+def test_iguales_tras_cada_acto_tardio(historia: dict[str, Any]) -> None:
+    exigir_iguales("el principio")
+    assert en_vigor() > 0
+
+    def acto(tras: str, hacer: Callable[[], Any], dias: int = 0) -> None:
+        antes = MesTocado.objects.count()
+        with hace(dias):
+            hacer()
+        exigir_iguales(tras)
+        # Each of these reaches months that are over: had it touched none, nothing would be proved.
+        assert MesTocado.objects.count() > antes, tras
+
+    cerrado, decidido, enviado, muestreado = (
+        historia[cual] for cual in ("cerrado", "decidido", "en_el_laboratorio", "muestreado")
+    )
+    acto("un cierre anotado tarde", lambda: recorrido.cerrar(decidido), 70)
+    acto("un caso de entonces, registrado hoy", lambda: crear_caso("cerrado", hace=timedelta(days=120)))
+    acto("reabierto", lambda: reabrir(cerrado))
+    acto("decidido y cerrado otra vez, anotado tarde", lambda: [
+        paso(cerrado) for paso in (recorrido.dictaminar, recorrido.emitir_riv, recorrido.cerrar)
+    ], 60)  # fmt: skip
+    acto("trasladado", lambda: trasladar(enviado))
+    acto("una recepción revertida", lambda: recorrido.revertir_recepcion(enviado))
+    acto("una reversión anotada tarde", lambda: recorrido.revertir(historia["con_resultado"]), 65)
+    acto("anulado, anotado tarde", lambda: recorrido.anular(muestreado), 55)
+    corregido = crear_caso("resultado_emitido", hace=timedelta(days=90))
+    exigir_iguales("un informe de hace tres meses")
+    acto("enmendado en un resultado", lambda: recorrido.enmendar_resultado(corregido))
+    acto("un rebote que llega tarde", lambda: Notificacion.objects.filter(aviso="informe_emitido").update(
+        rebotada_en=timezone.now() - HACE + timedelta(days=2)
+    ))  # fmt: skip
+    acto("otro importador", lambda: Expediente.objects.filter(pk=cerrado.expediente.pk).update(
+        importador=crear_importador(2)
+    ))  # fmt: skip
+    # And what the pages make of it.
+    hoy = timezone.localdate()
+    leidos = por_mes(hoy - timedelta(days=170), hoy)
+    ahorrado = reversiones.ahorro(reversiones.Filtro(hoy - timedelta(days=170), hoy))
+    MesGuardado.objects.all().delete()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")  # nothing kept, and nothing to be kept
+        assert [p.__dict__ | {"al": None} for p in por_mes(hoy - timedelta(days=170), hoy)] == [
+            p.__dict__ | {"al": None} for p in leidos
+        ]
+        assert reversiones.ahorro(reversiones.Filtro(hoy - timedelta(days=170), hoy)) == ahorrado
+    assert not MesGuardado.objects.exists()
+
+
+# Every column that a statement reads and that something may write after the row is there.
+COLUMNAS: list[tuple[Any, list[str]]] = [
+    (Hitos, ["t0", "t1", "t2", "t5", "t6", "t7", "fin", "dias_detenido", "actos", "tardios", "repeticiones",
+             "cancelaciones", "puesto_id", "cierres"]),
+    (Expediente, ["puesto_id", "importador_id", "migrado", "estado"]),
+    (Muestra, ["recibida_en"]),
+    (Analisis, ["verificado_en"]),
+    (Notificacion, ["enviada_en", "creada_en", "rebotada_en", "aviso"]),
+]  # fmt: skip
+
+
+def otro_valor(columna: str, azar: Random) -> Any:
+    if columna.endswith("puesto_id"):
+        return azar.choice(list(Puesto.objects.values_list("pk", flat=True)))
+    if columna == "importador_id":
+        return crear_importador(azar.randrange(3)).pk
+    cuando = reloj.ahora() - timedelta(seconds=azar.randrange(150 * 86400))
+    return {
+        "migrado": azar.random() < 0.5,
+        "estado": azar.choice(["anulado", "cerrado"]),
+        "aviso": azar.choice(["informe_emitido", "informe_corregido"]),
+        "dias_detenido": azar.random() * 9,
+        "cierres": [[cuando.isoformat(), (cuando + timedelta(days=azar.randrange(40))).isoformat()]],
+    }.get(columna, azar.randrange(9) if columna in ("actos", "tardios", "repeticiones", "cancelaciones") else cuando)
+
+
+def test_iguales_tras_cualquier_cambio_de_lo_que_se_lee(historia: dict[str, Any]) -> None:
+    """Seventy changes at random, of one column of one row, to an hour of any of the months or to none."""
+    azar = Random(20261127)
+    exigir_iguales("el principio")
+    cambiadas = set()
+    for vez in range(70):
+        modelo, columnas = COLUMNAS[vez % len(COLUMNAS)]
+        columna = columnas[(vez // len(COLUMNAS)) % len(columnas)]
+        fila = azar.choice(list(modelo._default_manager.order_by("pk").values_list("pk", flat=True)))
+        valores = {columna: otro_valor(columna, azar)}
+        if columna in ("t2", "t5", "t6", "t7", "fin", "rebotada_en", "recibida_en") and azar.random() < 0.2:
+            valores = {columna: None}
+        if columna == "cierres":
+            valores["reaperturas"] = 1
+        modelo._default_manager.filter(pk=fila).update(**valores)
+        cambiadas.add((modelo, columna))
+        exigir_iguales(f"{vez}: {modelo.__name__} {fila} {valores}")
+    assert cambiadas == {(modelo, columna) for modelo, columnas in COLUMNAS for columna in columnas}
+
+
+def test_sin_disparadores_lo_guardado_mentiria(historia: dict[str, Any]) -> None:
+    """The comparison finds what the triggers are there for, and says where."""
+    exigir_iguales("el principio")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE expedientes_hitos DISABLE TRIGGER USER")
+        Hitos.objects.filter(t7__isnull=False).update(repeticiones=7)
+        cursor.execute("ALTER TABLE expedientes_hitos ENABLE TRIGGER USER")
+    with pytest.raises(CommandError, match=r"cohorte \d{4}-\d\d todos: repeticiones: guardado 0, recalculado 7"):
+        call_command("indicadores", comprobar=True)
+    # Touched, it is computed again.
+    Hitos.objects.filter(t7__isnull=False).update(repeticiones=8)
+    exigir_iguales("tocado")
+    call_command("indicadores", comprobar=True)
+
+
+def test_lo_de_hoy_no_toca_nada_y_lo_guardado_se_lee_en_una_consulta(certificado: Any) -> None:
+    crear_caso("cerrado", hace=timedelta(hours=20))
+    assert not MesTocado.objects.exists()
+    pasados = periodos()[:-2]
+    assert guardado.contar(cuidado.TODAS, pasados) == guardado.contar(cuidado.TODAS, pasados)
+    with CaptureQueriesContext(
+        connection,
+    ) as hechas:
+        guardado.contar(cuidado.TODAS, pasados)
+    assert len(hechas) == 1
+    # The present month is not kept, nor one that may still change by itself.
+    hoy = timezone.localdate()
+    assert not MesGuardado.objects.filter(mes__gt=hoy - timedelta(days=DIAS_DE_ENVIO + 31)).exists()
+
+
+def test_dentro_de_una_transaccion_que_escribe_no_se_guarda(historia: dict[str, Any]) -> None:
+    exigir_iguales("el principio")
+    with transaction.atomic():
+        Hitos.objects.filter(t7__isnull=False).update(repeticiones=3)
+        antes = list(MesGuardado.objects.order_by("pk").values_list("pk", "instantanea"))
+        assert guardado.contar(cuidado.TODAS, periodos()) == recalculado(None)  # its own change, not yet committed
+        assert list(MesGuardado.objects.order_by("pk").values_list("pk", "instantanea")) == antes
+    exigir_iguales("confirmado")
+
+
+@pytest.fixture
+def otra() -> Iterator[psycopg.Connection]:
+    """Somebody else's connection."""
+    with psycopg.connect(url_de_la_base()) as conexion:
+        yield conexion
+
+
+def test_un_acto_que_se_confirma_mientras_se_calcula_deja_viejo_lo_guardado(
+    historia: dict[str, Any], otra: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun before the reader looked, committed after he computed: what he keeps is stale from the first moment."""
+    otra.execute("UPDATE expedientes_hitos SET repeticiones = 5 WHERE t7 IS NOT NULL")
+    guardar = guardado._guardar
+
+    def y_entretanto(*args: Any) -> None:
+        otra.commit()
+        guardar(*args)
+
+    monkeypatch.setattr(guardado, "_guardar", y_entretanto)
+    leidas = guardado.contar(cuidado.TODAS, periodos())
+    monkeypatch.undo()
+    assert sum(fila["repeticiones"] for fila in leidas) == 0
+    assert sum(fila["repeticiones"] for fila in guardado.contar(cuidado.TODAS, periodos())) == 5
+    exigir_iguales("confirmado")
+
+
+def test_dos_que_leen_a_la_vez_guardan_lo_mismo(historia: dict[str, Any]) -> None:
+    puerta, fallas = threading.Barrier(3), list[Exception]()
+
+    def leer() -> None:
+        try:
+            puerta.wait()
+            guardado.contar(cuidado.TODAS, periodos())
+        except Exception as falla:  # said in the test's own thread
+            fallas.append(falla)
+        finally:
+            connection.close()
+
+    hilos = [threading.Thread(target=leer) for _uno in range(3)]
+    for hilo in hilos:
+        hilo.start()
+    for hilo in hilos:
+        hilo.join()
+    assert fallas == []
+    exigir_iguales("los tres")
+
+
+def test_la_poda_solo_quita_toques_que_ya_nadie_necesita(historia: dict[str, Any], otra: psycopg.Connection) -> None:
+    otra.execute("UPDATE expedientes_hitos SET repeticiones = 2 WHERE t7 IS NOT NULL")  # still to be committed
+    exigir_iguales("el principio")
+    viejo = MesTocado.objects.create(que="cohorte", desde=periodos()[0][0], transaccion=3)
+    exigir_iguales("un toque de hace mucho")
+    cuidado.podar()
+    assert MesTocado.objects.filter(pk=viejo.pk).exists()  # somebody may be computing, who has not seen it
+    MesGuardado.objects.update(tomada_en=timezone.now() - timedelta(days=2))
+    cuidado.podar()
+    assert not MesTocado.objects.filter(pk=viejo.pk).exists()
+    assert MesGuardado.objects.exists()
+    assert not MesGuardado.objects.filter(tomada_en__lt=timezone.now() - timedelta(hours=1)).exists()
+    otra.commit()
+    exigir_iguales("confirmado después de la poda")
+    assert sum(fila["repeticiones"] for fila in guardado.contar(cuidado.TODAS, periodos())) == 2
+    # What is not in force goes.
+    Hitos.objects.filter(t7__isnull=False).update(repeticiones=4)
+    vigentes = en_vigor()
+    assert vigentes < MesGuardado.objects.count()
+    cuidado.podar()
+    assert MesGuardado.objects.count() == vigentes
+
+
+def test_de_otra_formula_o_de_otro_servidor_no_se_lee(historia: dict[str, Any], settings: Any) -> None:
+    exigir_iguales("el principio")
+    settings.INFORMADO_MINUTOS = 1
+    exigir_iguales("otro plazo")
+    MesGuardado.objects.update(servidor=1, cifras={"reversiones": -1})
+    assert [fila["reversiones"] for fila in guardado.contar([REVERTIDAS], periodos())] == [
+        fila["reversiones"] for fila in recalculado(None)
+    ]
+
+
+def test_se_adelanta_lo_que_las_paginas_abren(historia: dict[str, Any]) -> None:
+    cuidado.adelantar(0.0)
+    assert not MesGuardado.objects.exists()
+    cuidado.adelantar()
+    hoy = timezone.localdate()
+    for puesto in ambitos():
+        with CaptureQueriesContext(connection) as hechas:
+            por_mes(hoy - timedelta(days=150), hoy.replace(day=1) - timedelta(days=40), puesto)
+        assert len(hechas) == 1
