@@ -1,8 +1,8 @@
 """A million cases cast from a few hundred moulds, by COPY, on every core: gapless numbers, logs whose seals verify.
 
 As PostgreSQL's manual says of filling a database (chapter 14.4): keys and indexes are dropped first and made again
-afterwards, which is also what proves that every row keeps every constraint. Checks and triggers stay on, but
-for those that tell what kept statistics go stale (`bases.py`): none are kept yet.
+afterwards, which is also what proves that every row keeps every constraint. Checks and triggers stay on, but for those
+that tell what kept statistics go stale (`bases.py`): none are kept yet.
 """
 
 import hashlib
