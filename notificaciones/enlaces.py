@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from datetime import timedelta
+from functools import cache
 
 from django.conf import settings
 from django.db.models import Q
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from .models import Enlace, Notificacion
 
+HUECO = "TOKEN"
 TODOS = "todos"  # the reference of a link to all that its address follows, whatever that is
 TODOS_VALE = timedelta(days=30)  # it opens more than one to one thing: it lives shorter
 
@@ -64,7 +66,13 @@ def codigo(referencia: str) -> str:
 
 def url(enlace: Enlace) -> str:
     """The absolute address that a mail carries."""
-    return settings.SITIO_URL + reverse("seguimiento", args=[token(enlace)])
+    return settings.SITIO_URL + ruta("seguimiento").replace(HUECO, token(enlace))
+
+
+@cache  # the resolver takes longer than all else that makes a link
+def ruta(nombre: str) -> str:
+    """The path of the page that opens with a token, with HUECO where that goes."""
+    return reverse(nombre, args=[HUECO])
 
 
 def revocar_de(*, referencia: str, correo: str) -> None:

@@ -4,14 +4,18 @@ Only what our mails are made of: some headers, a text, and the same in HTML. Its
 which a boundary that begins with «=_» can never occur (RFC 2045, 6.7).
 """
 
+import re
 from binascii import b2a_qp
 from email.utils import formatdate
 from functools import lru_cache
 
 from django.core.mail import EmailMultiAlternatives
-from django.core.mail.message import forbid_multi_line_headers
+from django.core.mail.message import forbid_multi_line_headers, sanitize_address
 
 LIMITE = "=_senasa"
+# What needs no encoding, nor the standard library's long look at it: a line of plain signs, an address of them.
+LLANO = re.compile(r"[ -~]*")
+LLANA = re.compile(r"[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+")
 
 
 class Escrito(bytes):
@@ -27,7 +31,7 @@ class Correo(EmailMultiAlternatives):
     def message(self, **_opciones: object) -> Escrito:  # type: ignore[override]
         cabeceras = {
             "From": self.from_email,
-            "To": ", ".join(map(str, self.to)),
+            "To": ", ".join(direccion(str(uno)) for uno in self.to),
             "Subject": self.subject,
             "Date": formatdate(localtime=False),
             **self.extra_headers,
@@ -42,8 +46,17 @@ class Correo(EmailMultiAlternatives):
         return Escrito("\n".join(partes).encode("ascii"))
 
 
-@lru_cache(maxsize=64)  # most are the same in every mail
+def direccion(correo: str) -> str:
+    """An address as it goes into a header or an envelope: a plain one is what it is."""
+    return correo if LLANA.fullmatch(correo) else str(sanitize_address(correo, "utf-8"))
+
+
 def _cabecera(nombre: str, valor: str) -> str:
+    return valor if LLANO.fullmatch(valor) else _codificada(nombre, valor)
+
+
+@lru_cache(maxsize=64)  # most are the same in every mail
+def _codificada(nombre: str, valor: str) -> str:
     return str(forbid_multi_line_headers(nombre, valor, "utf-8")[1])
 
 

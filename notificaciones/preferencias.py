@@ -14,11 +14,11 @@ from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 from django.utils import timezone
 
 from senasa import reloj
 
+from . import enlaces
 from .models import Notificacion, Preferencia
 
 RESUMEN = "resumen"  # the notice that gathers others
@@ -52,12 +52,12 @@ def abrir(texto: str) -> Preferencia | None:
 
 def url(preferencia: Preferencia) -> str:
     """The page that the foot of a mail leads to."""
-    return settings.SITIO_URL + reverse("preferencias", args=[token(preferencia)])
+    return settings.SITIO_URL + enlaces.ruta("preferencias").replace(enlaces.HUECO, token(preferencia))
 
 
 def cabeceras(preferencia: Preferencia) -> dict[str, str]:
     """One-click unsubscribe (RFC 2369, RFC 8058): the program of the reader posts, without cookie or page."""
-    direccion = settings.SITIO_URL + reverse("preferencias_baja", args=[token(preferencia)])
+    direccion = settings.SITIO_URL + enlaces.ruta("preferencias_baja").replace(enlaces.HUECO, token(preferencia))
     cabeceras = {"List-Unsubscribe": f"<{direccion}>"}
     if direccion.startswith("https://"):  # RFC 8058, section 3.1
         cabeceras["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from email.errors import MessageError
 from email.utils import parseaddr
-from typing import Any
+from functools import cache
 
+import psycopg
 from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend as Smtp
-from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.html import escape
@@ -29,7 +29,7 @@ from django.utils.html import escape
 from senasa import reloj, timbre
 
 from . import enlaces, preferencias, tasks
-from .mensaje import Correo
+from .mensaje import Correo, direccion
 from .models import Enlace, Notificacion, Preferencia
 
 registro = logging.getLogger(__name__)
@@ -45,6 +45,11 @@ RECLAMO = timedelta(seconds=30)
 VIDA = timedelta(hours=24)
 PAUSAS = [timedelta(seconds=s) for s in (30, 60, 120, 300, 600, 1200, 2400, 3600)]
 LOTE = 50
+# As many of them are taken at once as go out in a moment: one from a slow server, and then one at a time. Who is killed
+# had no more in hand; what cannot begin at once, when the server becomes slow, is let go.
+MANO = 8
+MANO_SEGUNDOS = 0.05
+SOLTAR_SEGUNDOS = 1.0
 # The server refuses us, not this mail: every mail waits until somebody has settled it.
 DE_LA_CONEXION = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 # A task drains for this long at most, well inside Celery's soft limit.
@@ -141,7 +146,13 @@ def olvidar(*, referencia: str) -> None:
 
 def dominio() -> str:
     """What our Message-IDs end with."""
-    return parseaddr(settings.CORREO_REMITENTE)[1].rpartition("@")[2] or "localhost"
+    return remitente(settings.CORREO_REMITENTE).rpartition("@")[2] or "localhost"
+
+
+@cache  # the same for every mail
+def remitente(de: str) -> str:
+    """The bare address of whom our mails come from."""
+    return parseaddr(de)[1]
 
 
 def reenviar(notificacion: Notificacion, *, correo: str) -> Notificacion:
@@ -200,21 +211,29 @@ def _sin_esperar_al_disco() -> Iterator[None]:
 
 
 def _despachar(hasta: float) -> int:
-    enviadas = 0
+    enviadas, mano = 0, 1
     conexion = get_connection()
-    salida: Notificacion | None = None  # the last one that the server took, not yet noted
+    salidas: list[Notificacion] = []  # those that the server took, not yet noted
     try:
         while time.monotonic() < hasta and (lote := _reclamar()):
-            for notificacion in lote:
-                if time.monotonic() >= hasta:  # a server that hangs: the rest of the claims expire by themselves
-                    break
-                mia = _tomar(notificacion, salida)
-                salida = notificacion if mia and _entregar(notificacion, conexion) else None
-                enviadas += salida is not None
+            while lote and time.monotonic() < hasta:  # a server that hangs: the rest of the claims expire by themselves
+                tomadas, lote = _tomar(lote[:mano], salidas), lote[mano:]
+                salidas, desde = [], time.monotonic()
+                while tomadas and time.monotonic() - desde < SOLTAR_SEGUNDOS:
+                    notificacion = tomadas.pop(0)
+                    if _entregar(notificacion, conexion):
+                        salidas.append(notificacion)
+                        enviadas += 1
+                if tomadas:
+                    _soltar(tomadas)
+                    lote = tomadas + lote
+                    mano = 1
+                else:
+                    mano = min(2 * mano, MANO) if time.monotonic() - desde < MANO_SEGUNDOS else max(mano // 2, 1)
     finally:
         try:
-            if salida:
-                _tomar(None, salida)
+            if salidas:
+                _tomar([], salidas)
         finally:
             _cerrar(conexion)
     return enviadas
@@ -238,30 +257,42 @@ def _reclamar() -> list[Notificacion]:
     return lote
 
 
+# One round to the database for a handful of mails: those before are noted as sent when the next are taken. A claim can
+# expire while earlier mails of the batch hang, and an address can be corrected: who comes late leaves the row alone.
 # A report may be faster than we are: what it said stays.
-# One round to the database for each mail: the one before is noted as sent when the next is taken. A claim can expire
-# while earlier mails of the batch hang, and an address can be corrected: who comes late leaves the row alone.
-ENVIADA = """
+ENVIADAS = """
 UPDATE notificaciones_notificacion SET estado = 'enviada', enviada_en = %(ahora)s - desfase, reclamada_hasta = NULL,
-    error = '' WHERE id = %(enviada)s AND estado NOT IN ('entregada', 'rebotada')
-    OR resumen_id = %(enviada)s AND estado = 'pendiente'"""
-TOMADA = """
-UPDATE notificaciones_notificacion SET intentos = intentos + 1, reclamada_hasta = %(hasta)s
-    WHERE id = %(tomada)s AND estado = 'pendiente' AND intentos = %(intentos)s"""
+    error = '' WHERE id = ANY(%(enviadas)s::bigint[]) AND estado NOT IN ('entregada', 'rebotada')"""
+CON_LO_REUNIDO = " OR resumen_id = ANY(%(enviadas)s::bigint[]) AND estado = 'pendiente'"
+TOMADAS = """
+UPDATE notificaciones_notificacion fila SET intentos = fila.intentos + 1, reclamada_hasta = %(hasta)s
+    FROM unnest(%(ids)s::bigint[], %(intentos)s::smallint[]) AS mia(id, intentos)
+    WHERE fila.id = mia.id AND fila.intentos = mia.intentos AND fila.estado = 'pendiente' RETURNING fila.id"""
 
 
-def _tomar(notificacion: Notificacion | None, enviada: Notificacion | None) -> bool:
-    """Note `enviada` as sent, and take `notificacion` for one try; whether it is still ours to send."""
+def _tomar(notificaciones: list[Notificacion], enviadas: list[Notificacion]) -> list[Notificacion]:
+    """Note `enviadas` as sent, and take `notificaciones` for one try; those that are still ours to send."""
     ahora = timezone.now()
-    valores: dict[str, Any] = {"ahora": ahora, "hasta": ahora + RECLAMO}
-    if enviada:
-        valores["enviada"] = enviada.pk
-    if notificacion:
-        valores |= {"tomada": notificacion.pk, "intentos": notificacion.intentos}
-    orden = ENVIADA if not notificacion else TOMADA if not enviada else f"WITH enviada AS ({ENVIADA}) {TOMADA}"
-    with connection.cursor() as cursor:
-        cursor.execute(orden, valores)
-        return bool(notificacion and cursor.rowcount)
+    valores = {
+        "ahora": ahora,
+        "hasta": ahora + RECLAMO,
+        "enviadas": [una.pk for una in enviadas],
+        "ids": [una.pk for una in notificaciones],
+        "intentos": [una.intentos for una in notificaciones],
+    }
+    con_resumen = any(una.aviso == preferencias.RESUMEN for una in enviadas)
+    orden = f"WITH enviadas AS ({ENVIADAS}{CON_LO_REUNIDO if con_resumen else ''}) {TOMADAS}"
+    connection.ensure_connection()
+    # Django's own cursors write each value into the text, and PostgreSQL plans it anew every time.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        mias = {pk for (pk,) in cursor.execute(orden, valores, prepare=True)}
+    return [una for una in notificaciones if una.pk in mias]
+
+
+def _soltar(notificaciones: list[Notificacion]) -> None:
+    """Take back the try of those that were taken and not begun: the server has become slow."""
+    filas = Notificacion.objects.filter(pk__in=[una.pk for una in notificaciones], estado=Notificacion.Estado.PENDIENTE)
+    filas.update(intentos=F("intentos") - 1)
 
 
 def componer(notificacion: Notificacion) -> Correo:
@@ -345,8 +376,8 @@ def _por_smtp(notificacion: Notificacion, servidor: smtplib.SMTP) -> None:
         de_mail = ["RET=HDRS", f"ENVID={notificacion.message_id.strip('<>').partition('@')[0]}"]
         de_rcpt = ["NOTIFY=SUCCESS,FAILURE"]
     servidor.sendmail(
-        settings.REBOTES_CORREO or parseaddr(settings.CORREO_REMITENTE)[1],
-        [sanitize_address(notificacion.correo, "utf-8")],
+        settings.REBOTES_CORREO or remitente(settings.CORREO_REMITENTE),
+        [direccion(notificacion.correo)],
         mensaje.message().as_bytes(linesep="\r\n"),
         mail_options=de_mail,
         rcpt_options=de_rcpt,

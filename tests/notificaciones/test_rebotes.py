@@ -102,7 +102,7 @@ def test_un_reporte_mas_rapido_que_nosotros_se_queda(enviada: Notificacion) -> N
     """The server's report can be read before the worker has noted that the mail went out."""
     Notificacion.objects.update(estado=E.PENDIENTE, enviada_en=None)
     anotar(reporte(enviada.message_id))
-    services._tomar(None, enviada)
+    services._tomar([], [enviada])
     enviada.refresh_from_db()
     assert enviada.estado == E.REBOTADA
     assert enviada.error

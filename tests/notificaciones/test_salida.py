@@ -33,8 +33,8 @@ from tests.conftest import Buzon
 pytestmark = pytest.mark.django_db
 
 RAIZ = Path(__file__).parents[2]
-# Those of a request that is no case yet, and of a case that comes from before, are read in tests of their own.
-DE_OTRAS_PRUEBAS = {"incorporado", "recibo"}
+# Those of a request that is no case yet, of a case from before, and of a link asked for are read in tests of their own.
+DE_OTRAS_PRUEBAS = {"incorporado", "recibo", "enlace_pedido", "enlace_de_todos"}
 AL_PERSONAL = {"certificado_por_vencer", "demora_de_muestras", "pregunta", "respuesta"}
 AVISOS = sorted({texto.aviso for texto in TEXTOS.values()} - DE_OTRAS_PRUEBAS)
 E = Notificacion.Estado
@@ -198,7 +198,7 @@ def test_una_fila_que_otro_ya_reclamo_no_se_envia(servidor_smtp: Buzon) -> None:
     (tarde,) = services._reclamar()
     otra_vez()
     assert services.despachar() == 1
-    assert services._tomar(tarde, None) is False
+    assert services._tomar([tarde], []) == []
     assert len(servidor_smtp.mensajes) == 1
 
 
@@ -206,7 +206,7 @@ def test_una_fila_que_otro_esta_enviando_ahora_no_se_envia(servidor_smtp: Buzon)
     deber()
     (tarde,) = services._reclamar()
     Notificacion.objects.update(intentos=1)  # the other one is in the middle of it
-    assert services._tomar(tarde, None) is False
+    assert services._tomar([tarde], []) == []
     assert servidor_smtp.mensajes == []
 
 
@@ -255,6 +255,38 @@ def test_un_servidor_colgado_no_pierde_ni_retiene_el_lote(monkeypatch: pytest.Mo
         list(Notificacion.objects.values_list("estado", "intentos")) == [(E.PENDIENTE, 1)] * 2 + [(E.PENDIENTE, 0)] * 3
     )
     assert hora[0] <= 60
+
+
+def test_de_un_servidor_lento_se_toma_de_uno_en_uno_y_lo_no_empezado_se_suelta(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handful grows while mails go out at once; whoever is killed repeats no more than what he had in hand."""
+    hora, tarda, manos = [0.0], [0.001], []
+    monkeypatch.setattr(services.time, "monotonic", lambda: hora[0])
+
+    class Servidor(Colgado):
+        def send_messages(self, mensajes: list[Any]) -> None:
+            self.reloj(tarda[0] if len(enviados) != 20 else 5)  # and once it hangs, in the middle of a handful
+            enviados.append(mensajes[0].to)
+
+    enviados: list[Any] = []
+    monkeypatch.setattr(services, "get_connection", lambda: Servidor(lambda s: hora.__setitem__(0, hora[0] + s)))
+    tomar = services._tomar
+
+    def contar(suyas: list[Notificacion], salidas: list[Notificacion]) -> list[Notificacion]:
+        manos.append(len(suyas))
+        assert Notificacion.objects.filter(estado=E.PENDIENTE, intentos=1).count() == len(salidas)  # in hand, no more
+        return tomar(suyas, salidas)
+
+    monkeypatch.setattr(services, "_tomar", contar)
+    for n in range(30):
+        deber(n)
+    assert services.despachar() == 30
+    assert manos == [1, 2, 4, 8, 8, 1, 2, 4, 2, 0]
+    assert set(Notificacion.objects.values_list("estado", "intentos")) == {(E.ENVIADA, 1)}
+    tarda[0], manos[:] = 0.2, []
+    for n in range(30, 34):
+        deber(n)
+    assert services.despachar() == 4
+    assert manos == [1, 1, 1, 1, 0]
 
 
 @pytest.mark.django_db(transaction=True)
