@@ -75,10 +75,10 @@ WITH informe AS MATERIALIZED (
     SELECT i.id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
         a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s
     FROM informe i JOIN aviso a ON a.aviso = 'informe_corregido' AND a.de = i.numero || '-V' || i.version
-), contado AS (
-    SELECT i.*, EXISTS (
-        SELECT FROM dicho WHERE informe_id = i.id AND llego
-            AND enviada_en >= i.emitido_en AND enviada_en <= i.emitido_en + %(plazo)s
+), contado AS MATERIALIZED (
+    SELECT i.*, i.id IN (
+        SELECT informe_id FROM dicho
+        WHERE llego AND enviada_en >= emitido_en AND enviada_en <= emitido_en + %(plazo)s
     ) AS a_tiempo FROM informe i
 )
 """

@@ -170,9 +170,11 @@ WHERE h.fin >= p.desde AND h.fin < p.hasta AND h.t1 IS NOT NULL AND e.estado IN 
 # An act that takes several results with it is one reversion: its parts name it.
 REVERSIONES = """
 SELECT count(*) AS reversiones, count(*) FILTER (WHERE autoaprobada) AS autoaprobadas
-FROM laboratorio_reversion r JOIN expedientes_expediente e ON e.id = r.expediente_id
+FROM laboratorio_reversion r
 WHERE r.ocurrio_en >= p.desde AND r.ocurrio_en < p.hasta AND r.parte_de_id IS NULL
-    AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+    AND (%(puesto)s::bigint IS NULL OR EXISTS (
+        SELECT FROM expedientes_expediente e WHERE e.id = r.expediente_id AND e.puesto_id = %(puesto)s
+    ))
     AND (%(disciplina)s::bigint IS NULL OR EXISTS (
         SELECT FROM laboratorio_reversion x JOIN laboratorio_analisis a ON a.id = x.analisis_id
         JOIN laboratorio_metodo m ON m.id = a.metodo_id
@@ -180,9 +182,11 @@ WHERE r.ocurrio_en >= p.desde AND r.ocurrio_en < p.hasta AND r.parte_de_id IS NU
     ))
 """
 MUESTRAS = """
-SELECT count(*) AS muestras FROM laboratorio_muestra m JOIN expedientes_expediente e ON e.id = m.expediente_id
+SELECT count(*) AS muestras FROM laboratorio_muestra m
 WHERE m.recibida_en >= p.desde AND m.recibida_en < p.hasta
-    AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+    AND (%(puesto)s::bigint IS NULL OR EXISTS (
+        SELECT FROM expedientes_expediente e WHERE e.id = m.expediente_id AND e.puesto_id = %(puesto)s
+    ))
     AND (%(disciplina)s::bigint IS NULL OR EXISTS (
         SELECT FROM laboratorio_analisis a JOIN laboratorio_metodo mt ON mt.id = a.metodo_id
         WHERE a.muestra_id = m.id AND mt.disciplina_id = %(disciplina)s
@@ -190,16 +194,18 @@ WHERE m.recibida_en >= p.desde AND m.recibida_en < p.hasta
 """
 # Negative reports by their first version: a correction is the same report. T5 − T4 of each.
 INFORMES = """
-WITH d AS (
+WITH d AS MATERIALIZED (
     SELECT d.firma, extract(epoch FROM d.emitido_en - (
         SELECT max(a.verificado_en) FROM laboratorio_informe i
         JOIN laboratorio_analisis a ON a.solicitud_id = i.solicitud_id
         WHERE i.numero = d.numero AND a.verificado_en <= d.emitido_en
     )) AS espera
-    FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
+    FROM expedientes_documento d
     WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
         AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta
-        AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+        AND (%(puesto)s::bigint IS NULL OR EXISTS (
+            SELECT FROM expedientes_expediente e WHERE e.id = d.expediente_id AND e.puesto_id = %(puesto)s
+        ))
 )
 SELECT count(*) AS negativos, count(*) FILTER (WHERE firma = 'automatica') AS autofirmados,
     count(espera) AS con_espera, sum(espera) AS espera_suma,

@@ -383,7 +383,6 @@ ESPERAS = """
 WITH e AS (
     SELECT d.firma = 'automatica' AS sola, (extract(epoch FROM d.emitido_en - t4.cuando) * 1000000)::bigint AS espera
     FROM expedientes_documento d
-    JOIN expedientes_expediente e ON e.id = d.expediente_id
     JOIN laboratorio_informe i ON i.numero = d.numero
     JOIN LATERAL (
         SELECT max(v.ocurrio_en) AS cuando FROM laboratorio_verificacion v
@@ -392,7 +391,9 @@ WITH e AS (
     ) t4 ON t4.cuando IS NOT NULL
     WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
         AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta
-        AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
+        AND (%(puesto)s::bigint IS NULL OR EXISTS (
+            SELECT FROM expedientes_expediente e WHERE e.id = d.expediente_id AND e.puesto_id = %(puesto)s
+        ))
 )
 SELECT coalesce(array_agg(espera ORDER BY espera) FILTER (WHERE sola), '{}') AS solas,
     coalesce(array_agg(espera ORDER BY espera) FILTER (WHERE NOT sola), '{}') AS de_personas
