@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes import entregas
+from gestion import campana
 from indicadores import alertas
 from laboratorio import preguntas
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoInforme, EstadoMuestra, Informe, Muestra
-from notificaciones import internos
-from senasa import reloj
+from senasa import reloj, vivo
 from senasa.models import ROLES_DE_LABORATORIO, ROLES_DE_PUESTO, Rol, Usuario
 
 from . import queries
@@ -61,17 +61,17 @@ ENTRADAS = (
 
 def menu(request: HttpRequest) -> dict[str, Any]:
     """Context processor. Menu and bell are built when a template asks for it, never for a redirect or a download."""
-    return {"menu": partial(_entradas, request), "campana": partial(_sin_leer, request), "MODO": settings.MODO}
+    return {
+        "menu": partial(_entradas, request),
+        "campana": partial(_campana, request),
+        "campana_segundos": settings.CAMPANA_SEGUNDOS,
+        "MODO": settings.MODO,
+    }
 
 
-def _sin_leer(request: HttpRequest) -> int:
-    """What the bell says: how many notices the reader has not read, counted once for each page."""
+def _campana(request: HttpRequest) -> vivo.Pieza | None:
     usuario = getattr(request, "user", None)
-    if not isinstance(usuario, Usuario):
-        return 0
-    if not hasattr(request, "sin_leer"):
-        request.sin_leer = internos.sin_leer(usuario).count()  # type: ignore[attr-defined]
-    return request.sin_leer  # type: ignore[attr-defined]
+    return campana.pieza(usuario) if isinstance(usuario, Usuario) else None
 
 
 def _entradas(request: HttpRequest) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from . import views, vistas_atrasos, vistas_stock
 
 urlpatterns = [
     path("mis-avisos/", views.mis_avisos, name="mis_avisos"),
+    path("mis-avisos/campana/", views.campana_ahora, name="campana"),
     path("mis-avisos/leer/", views.mis_avisos_leer, name="mis_avisos_leer"),
     path("mis-avisos/<int:pk>/leer/", views.aviso_interno_leer, name="aviso_interno_leer"),
     path("atrasos/", vistas_atrasos.atrasos, name="atrasos"),

@@ -1,17 +1,19 @@
 """What is each one's own: the actions he is responsible for, and the bell, read or not."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from notificaciones import internos
 from notificaciones.models import AvisoInterno
-from senasa import reloj
+from senasa import reloj, vivo
 
-from . import queries
+from . import campana, queries
 
 POR_PAGINA = 30
 LARGO = 50
@@ -22,7 +24,20 @@ def mis_avisos(request: HttpRequest) -> HttpResponse:
     pagina = Paginator(internos.de(request.user), POR_PAGINA).get_page(request.GET.get("page"))
     mias = list(queries.mis_acciones(request.user)[:LARGO])
     acciones = queries.filas_de(mias, request.user, reloj.ahora())
-    return render(request, "gestion/mis_avisos.html", {"page_obj": pagina, "acciones": acciones})
+    sin_leer = any(not aviso.leido_en for aviso in pagina)
+    return render(request, "gestion/mis_avisos.html", {"page_obj": pagina, "acciones": acciones, "sin_leer": sin_leer})
+
+
+@require_safe
+def campana_ahora(request: HttpRequest) -> HttpResponse:
+    """The bell of a page that is open: a 304 while it says the same."""
+    return vivo.responder(
+        request,
+        campana.pieza(request.user),
+        segundos=settings.CAMPANA_SEGUNDOS,
+        id="sin-leer",
+        novedad=_("Cambiaron sus avisos sin leer."),
+    )
 
 
 @require_POST

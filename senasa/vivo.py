@@ -6,7 +6,7 @@ query, a `clave` that is another whenever the piece may be another (the seal of 
 the hour that its words depend on), and how to compose it. Composed pieces are kept in the memory of the process, at
 most a minute. The ETag is of the piece's own text: nothing that does not show can be told from it.
 
-Of the importer's page; the board, whose rows come apart, does the same by itself.
+Of the importer's page and of the bell; the board, whose rows come apart, does the same by itself.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def pieza(clave: str, componer: Callable[[], str], *, segundos: int = SEGUNDOS) 
     return guardada
 
 
-def responder(request: HttpRequest, una: Pieza, *, segundos: int) -> HttpResponse:
+def responder(request: HttpRequest, una: Pieza, *, segundos: int, id: str = "", novedad: str = "") -> HttpResponse:
     """What the browser asked for again: a 304 when it has it, else the piece in its wrapper. Kept nowhere on the way.
 
-    `segundos`: when it asks next; 0, never again.
+    `segundos`: when it asks next; 0, never again. `id` and `novedad`: of a piece that is not the page's own.
     """
     respuesta = get_conditional_response(request, etag=una.etag)
     if respuesta is None:
-        contexto = {"pieza": una, "segundos": segundos, "request": request}
+        contexto = {"pieza": una, "segundos": segundos, "id": id, "novedad": novedad, "request": request}
         respuesta = HttpResponse(render_to_string("componentes/vivo.html", contexto))
     respuesta["ETag"] = una.etag
     respuesta["Cache-Control"] = "private, no-store"

@@ -96,6 +96,7 @@ MATRIZ = {
     "expediente": Fila(VEN_CASOS, args="caso"),
     # Everybody's own notices; somebody else's are not there: tests/gestion/test_campana.py.
     "mis_avisos": Fila(PERSONAL),
+    "campana": Fila(PERSONAL),
     "mis_avisos_leer": Fila(NADIE, PERSONAL),
     "aviso_interno_leer": Fila(NADIE, {"inspector"}, "aviso_interno"),
     # Who answers for it; of a case on time a 409 to whoever could: tests/gestion/test_atrasos.py.

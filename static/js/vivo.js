@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   let ultima = Date.now();
-  const piezas = () => document.querySelectorAll("[data-vivo]");
+  const piezas = () => document.querySelectorAll("[data-vivo][hx-get]");
   const pedir = () => {
     ultima = Date.now();
     piezas().forEach((pieza) => {
@@ -15,8 +15,12 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden && piezas().length && Date.now() - ultima >= cada()) pedir(); });
   // Whoever hears the page is told once that it changed.
   document.addEventListener("htmx:afterSwap", (e) => {
-    const pieza = e.detail.target.closest("[data-vivo]") || document.querySelector("[data-vivo]");
     const voz = document.getElementById("novedad");
-    if (voz && pieza) voz.textContent = pieza.dataset.novedad || "";
+    if (voz && e.detail.target.dataset.vivo) voz.textContent = e.detail.target.dataset.novedad || "";
+  });
+  // What led elsewhere, to the sign-in of a session that ended, is no news of the piece.
+  document.addEventListener("htmx:beforeSwap", (e) => {
+    const de = e.detail.target.dataset.vivo && e.detail.target.getAttribute("hx-get");
+    if (de && new URL(e.detail.xhr.responseURL).pathname !== de) e.detail.shouldSwap = false;
   });
 })();

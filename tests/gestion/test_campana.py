@@ -1,5 +1,6 @@
 """The bell: who is told of what, once, inside the system; and what reading a report leaves behind."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -122,3 +123,19 @@ def test_who_decides_has_read(certificado):
     assert not Lectura.objects.exists()
     services.dictaminar(partida=caso.partidas[0], actor=caso.inspector, decision="ingreso", fundamento="Conforme.")
     assert Lectura.objects.get().usuario == caso.inspector
+
+
+def test_the_bell_of_an_open_page_costs_a_304_until_something_comes(entrar, certificado):
+    caso = crear_caso("en_laboratorio")
+    navegador, url = entrar("inspector"), reverse("campana")
+    pagina = navegador.get(reverse("mis_avisos")).content.decode()
+    etag = re.search(r'hx-get="/mis-avisos/campana/".*?If-None-Match": "(.+?)"}', pagina)[1]
+    etag = etag.encode().decode("unicode_escape")
+    antes = internos.sin_leer(caso.inspector).count()
+    assert navegador.get(url, headers={"if-none-match": etag}).status_code == 304
+    avanzar_hasta(caso, "resultado_emitido")
+    nueva = navegador.get(url, headers={"if-none-match": etag})
+    assert f'<span class="cuenta">{antes + 1}</span>' in nueva.content.decode()
+    assert 'hx-get="/mis-avisos/campana/"' in nueva.content.decode()  # and it goes on asking
+    assert nueva["ETag"] != etag
+    assert nueva["Cache-Control"] == "private, no-store"
