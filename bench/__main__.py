@@ -5,7 +5,6 @@ import os
 import sys
 
 import django
-from django.test.utils import setup_databases, teardown_databases
 
 PARTES = ("informe", "avisos", "escala")
 
@@ -24,17 +23,15 @@ def main() -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     django.setup()
     from bench import avisos, escala, informe, tabla
+    from tests import molde
 
     filas, elegidas = [], opciones.partes or PARTES
     if {"informe", "avisos"} & {*elegidas}:
-        bases = setup_databases(verbosity=0, interactive=False)
-        try:
+        with molde.en_una_copia():
             if "informe" in elegidas:
                 filas += informe.filas(informe.medir(vueltas=opciones.vueltas))
             if "avisos" in elegidas:
                 filas += avisos.filas(avisos.medir(vueltas=min(opciones.vueltas, 5), cuantos=opciones.avisos))
-        finally:
-            teardown_databases(bases, verbosity=0)
     if "escala" in elegidas:
         filas += escala.medir(
             casos=opciones.casos,

@@ -27,6 +27,7 @@ from indicadores import cuidado, reversiones
 from laboratorio import demo
 from laboratorio.models import ReglaFirma
 from senasa import reloj
+from tests import molde
 
 from . import moldes, siembra
 
@@ -96,7 +97,7 @@ def _hacer(faltan: dict[int, tuple[int, str]], pocos: bool) -> None:
     base, con_moldes = nombre_de(f"base_{os.getpid()}"), nombre_de(f"moldes_{os.getpid()}")
     try:
         decir("base vacía, con sus catálogos")
-        _crear(base)
+        molde.copiar_en(base)
         with dentro_de(base):
             _poblar()
         decir("moldes: expedientes que pasan por los servicios de verdad")
@@ -190,9 +191,6 @@ def _primera_falla(tramo: tuple[int, int]) -> str:
 
 
 def _poblar() -> None:
-    call_command("migrate", verbosity=0)
-    call_command("createcachetable", verbosity=0)
-    call_command("cargar_catalogos", stdout=StringIO())
     call_command("crear_certificado_demo", stdout=StringIO())
     demo.crear_personas()
     demo.partes()
@@ -207,7 +205,7 @@ def _comentario(nombre: str) -> str:
     return (fila and fila[0]) or ""
 
 
-def _crear(nombre: str, *, de: str = "template0") -> None:
+def _crear(nombre: str, *, de: str) -> None:
     _borrar(nombre)
     _ejecutar("CREATE DATABASE {} TEMPLATE {}", nombre, sql.Identifier(de))
 

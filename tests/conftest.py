@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -26,6 +27,7 @@ from django.urls import reverse
 
 from laboratorio.demo import CLAVE
 from senasa.models import Usuario
+from tests import molde
 from tests.builders import personas
 
 
@@ -34,30 +36,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ["VAR_DE_PRUEBAS"], ignore_errors=True)
 
 
-def poner_disparador_de_truncate(activo: bool) -> None:
-    """Transactional tests empty tables with TRUNCATE, which the log's trigger forbids."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'evento_sin_truncate'")
-        for (tabla,) in cursor.fetchall():
-            cursor.execute(f"ALTER TABLE {tabla} {'ENABLE' if activo else 'DISABLE'} TRIGGER evento_sin_truncate")
-
-
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    with django_db_blocker.unblock():
-        poner_disparador_de_truncate(activo=False)
-        personas()  # catalogues and people once: only transactional tests, which empty the tables, pay again
-    # What stands by now is never garbage: the collector would walk it all, hundreds of times.
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.fixture
-def disparador_de_truncate(transactional_db: None) -> Iterator[None]:
-    """For the one test that wants to see TRUNCATE refused."""
-    poner_disparador_de_truncate(activo=True)
-    yield
-    poner_disparador_de_truncate(activo=False)
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    with ExitStack() as pila:
+        with django_db_blocker.unblock():
+            pila.enter_context(molde.en_una_copia())
+            personas()  # once: what a test commits is undone
+            molde.volver_en_vez_de_vaciar()
+        # What stands by now is never garbage: the collector would walk it all, hundreds of times.
+        gc.collect()
+        gc.freeze()
+        yield
+        with django_db_blocker.unblock():
+            pila.close()
 
 
 @pytest.fixture(autouse=True)

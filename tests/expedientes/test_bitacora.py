@@ -105,9 +105,8 @@ def test_the_database_refuses_to_touch_the_log(caso, sql):
         cursor.execute(sql)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_database_refuses_to_truncate_the_log(disparador_de_truncate):
-    with pytest.raises(DatabaseError), connection.cursor() as cursor:
+def test_the_database_refuses_to_truncate_the_log():
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("TRUNCATE expedientes_evento CASCADE")
 
 

@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from expedientes import documentos
 from expedientes.models import Adjunto, Documento, Evento, Expediente
+from indicadores import mensuales
 from laboratorio.demo import crear_expedientes
 from senasa import cifrado, paquete, postgres, respaldo, volcado
 from senasa.models import Latido
@@ -342,8 +343,16 @@ def intentar(orden):
     return "admitido"
 ordenes = ["UPDATE expedientes_evento SET texto = 'x'", "DELETE FROM expedientes_evento",
            "TRUNCATE expedientes_evento CASCADE", "DELETE FROM expedientes_documento",
-           "DELETE FROM laboratorio_resultado"]
+           "DELETE FROM laboratorio_resultado", "UPDATE indicadores_informemensual SET cifras = '{}'"]
 print(json.dumps([intentar(orden) for orden in ordenes]))
+"""
+MENSUAL = """
+from expedientes import documentos
+from indicadores.models import InformeMensual
+informe = InformeMensual.objects.get()
+pdf = documentos.leer(informe.documento)
+veredicto, documento = documentos.verificar_archivo(pdf)
+print(json.dumps([informe.cifras, veredicto, documento.cvd]))
 """
 VACIA = """
 from django.db import connection as c
@@ -355,16 +364,19 @@ print(json.dumps(cursor.fetchone()[0]))
 
 @pytest.mark.servicios
 @pytest.mark.django_db(transaction=True)
-def test_restored_on_another_server_everything_is_equal(
-    carpeta: Path, certificado: Path, otro: OtroServidor, disparador_de_truncate: None
-) -> None:
+def test_restored_on_another_server_everything_is_equal(carpeta: Path, certificado: Path, otro: OtroServidor) -> None:
     """One story: bad archives change nothing, the good one brings everything, and a second time is refused."""
     personas()
     list(crear_expedientes(12, semilla=3))
     con_archivos()
+    crear_caso("registrado", hace=timedelta(days=62))
+    mensual = mensuales.hacer(mes=mensuales.ultimo_mes(), actor=personas()["direccion"])
+    mensual_firmado = mensuales.firmar_informe(informe_id=mensual.pk)
+    assert mensual_firmado
     hecho = respaldado(carpeta)
     ruta = str(hecho.ruta)
-    assert len(hecho.manifiesto.archivos) >= 3
+    assert len(hecho.manifiesto.archivos) >= 4
+    assert hecho.manifiesto.archivos[f"informes/{mensual_firmado.archivo}"] == mensual_firmado.sha256
 
     # A server without keys takes them from the backup.
     assert otro.ejecutar("-m", "senasa.sacar_claves", ruta, "claves", clave="otra clave, que no es").returncode == 1
@@ -430,8 +442,10 @@ def test_restored_on_another_server_everything_is_equal(
     assert (otro.var / "firma" / "demo.p12").read_bytes() == certificado.read_bytes()
     assert otro.ejecutar(ORDEN, "verificar_bitacora").returncode == 0
     assert otro.ejecutar(ORDEN, "verificar_informe", str(otro.var / "informes" / documento.archivo)).returncode == 0
+    # The report of the month says there what it said here.
+    assert otro.preguntar(MENSUAL) == [mensual.cifras, "intacto", mensual_firmado.cvd]
     # The guards came along and work; numbers go on where they were.
-    assert otro.preguntar(EDITAR) == ["IntegrityError"] * 5
+    assert otro.preguntar(EDITAR) == ["IntegrityError"] * 6
     assert otro.ejecutar(ORDEN, "restaurar", ruta, "--comprobar").returncode == 0
     otra_vez = otro.ejecutar(ORDEN, "restaurar", ruta)
     assert (otra_vez.returncode, "no está vacía" in otra_vez.stderr) == (1, True)
