@@ -10,7 +10,8 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as hora_del_dia
 from functools import partial
 from random import Random
 from typing import Any
@@ -22,10 +23,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from expedientes import incidencias, tasks
+from expedientes import documentos, incidencias, tasks
 from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Medida, Pais, Producto, Puesto
+from indicadores import mensuales
+from indicadores.models import InformeMensual
 from laboratorio import contramuestras, enmiendas, firmas, recorrido, reversiones, rotulos
 from laboratorio import services as laboratorio
 from laboratorio import tasks as tareas_del_laboratorio
@@ -419,6 +422,35 @@ def test_dos_obreros_firman_una_vez_cada_version(certificado: Any) -> None:
     corregidos = Notificacion.objects.filter(aviso="informe_corregido")
     assert corregidos.count() == 3
     assert list(fallas()) == []
+
+
+def test_dos_personas_piden_el_mismo_informe_mensual(certificado: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row and one PDF: both had seen that there was none, and two workers had it rendered."""
+    mes = mensuales.ultimo_mes()
+    crear_caso("registrado", hace=timezone.now() - timezone.make_aware(datetime.combine(mes, hora_del_dia(9))))
+    navegadores = [_navegador("direccion") for _n in range(2)]
+    juntos = threading.Barrier(2)
+
+    def y_esperarse(hacer: Callable[..., Any]) -> Callable[..., Any]:
+        def hacerlo(*args: Any) -> Any:
+            hecho = hacer(*args)
+            juntos.wait(timeout=30)
+            return hecho
+
+        return hacerlo
+
+    monkeypatch.setattr(mensuales, "congelar", y_esperarse(mensuales.congelar))
+    url, datos = reverse("mensual_hacer"), {"mes": mes.isoformat()}
+    respuestas = a_la_vez(2, lambda i: navegadores[i].post(url, datos))
+    assert [respuesta.headers["Location"] for respuesta in respuestas] == [reverse("mensuales")] * 2
+    informe = InformeMensual.objects.get()
+    monkeypatch.setattr(mensuales, "componer", y_esperarse(mensuales.componer))
+    firmados = a_la_vez(2, lambda i: mensuales.firmar_informe(informe_id=informe.pk) if i else mensuales.barrer())
+    informe.refresh_from_db()
+    assert sorted(bool(firmado) for firmado in firmados) == [False, True]
+    assert Documento.objects.get(tipo="mensual") == informe.documento
+    documentos.barrer()
+    assert documentos.verificar_archivo(documentos.leer(informe.documento))[0] == documentos.Veredicto.INTACTO
 
 
 def test_cada_tarea_tres_veces_seguidas_y_dos_a_la_vez(certificado: Any, servidor_smtp: Buzon) -> None:

@@ -55,6 +55,7 @@ MUERTES_WEB = 50 if COMPLETO else 8
 RACHAS_DE_WORKER, MUERTES_POR_RACHA = (6, 10) if COMPLETO else (1, 10)
 MUERTES_DE_BEAT = 10 if COMPLETO else 2
 SIN_BROKER = 600.0 if COMPLETO else 20.0
+AVISOS_SIN_BROKER, CON_AVISOS_SIN_BROKER = (1000, 180.0) if COMPLETO else (60, 6.0)
 MUERTES_DE_POSTGRES = 10 if COMPLETO else 2
 A_LA_VEZ = 4 if COMPLETO else 3
 PLAZO = 60.0
@@ -702,6 +703,52 @@ def test_redis_vaciado_ausente_y_mudo(
     finally:
         os.kill(redis.pid, signal.SIGCONT)
         sitio.parar()
+
+
+def deber_por_el_timbre(entorno: dict[str, str], desde: int, hasta: int) -> None:
+    """As many notices, each in a transaction of its own that rings at the broker of `entorno`, as an act would."""
+    guion = f"from tests.notificaciones.test_salida import deber\nfor n in range({desde}, {hasta}): deber(n)"
+    orden = [sys.executable, "manage.py", "shell", "-v", "0", "-c", guion]
+    hecho = subprocess.run(orden, cwd=settings.BASE_DIR, env=entorno, capture_output=True, text=True, timeout=300)
+    assert hecho.returncode == 0, hecho.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_redis_vaciado_y_muerto_con_mil_avisos_debidos(
+    entorno: dict[str, str], servidor_smtp: Buzon, redis: Proceso, tmp_path: Path
+) -> None:
+    """Half are owed before it goes, and it goes while they are being sent; half are owed while nothing rings."""
+    entorno = entorno | {"PRUEBA_REDIS_URL": redis.entorno["REDIS_DE_PRUEBA"]}
+    servidor_smtp.demora = 0.05
+    sitio = Sitio(entorno, tmp_path)
+    mitad = AVISOS_SIN_BROKER // 2
+    try:
+        deber_por_el_timbre(entorno, 0, mitad)  # nobody is there yet to hear: the bell stays in the broker
+        assert int(redis_cli(redis, "llen", "celery")) >= mitad
+        sitio.obrero.lanzar()
+        sitio.pulso.lanzar()
+        esperar_a_que(lambda: servidor_smtp.mensajes, 60, f"no sale ninguno: {sitio.obrero.ultimo()}")
+        assert redis_cli(redis, "flushall") == "OK"
+        redis.matar()
+        salidos, ido = len(servidor_smtp.mensajes), time.monotonic()
+        assert salidos < mitad  # else it went too late, and proved nothing
+        deber_por_el_timbre(entorno, mitad, AVISOS_SIN_BROKER)
+        time.sleep(max(0.0, CON_AVISOS_SIN_BROKER - (time.monotonic() - ido)))
+        debidos = quedan()["avisos"]
+        assert debidos > 0  # nobody sweeps without it
+        redis.lanzar()
+        esperar_a_que(lambda: redis_vive(redis), 20, "Redis no vuelve")
+        vuelto = time.monotonic()
+        assert redis_cli(redis, "flushall") == "OK"
+        tardo = segundos_hasta_acabar(vuelto, PLAZO_TRAS_EL_BROKER)
+    finally:
+        sitio.parar()
+    assert Notificacion.objects.count() == AVISOS_SIN_BROKER
+    revisar_correos(servidor_smtp, 0)
+    medido(
+        f"Redis con avisos debidos: {AVISOS_SIN_BROKER}, {salidos} ya enviados al vaciarlo y matarlo, ausente "
+        f"{vuelto - ido:.0f} s, {debidos} debidos al volver, 0 perdidos, 0 repetidos, al día a los {tardo:.0f} s"
+    )
 
 
 @pytest.mark.django_db(transaction=True)

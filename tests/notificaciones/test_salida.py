@@ -2,12 +2,16 @@
 
 import re
 import socket
+import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.mail.backends.smtp import EmailBackend
@@ -28,7 +32,7 @@ from notificaciones.models import Notificacion
 from senasa import reloj
 from senasa.models import Puesto
 from tests.builders import crear_caso, crear_importador, personas
-from tests.conftest import Buzon
+from tests.conftest import Buzon, url_de_la_base
 
 pytestmark = pytest.mark.django_db
 
@@ -227,6 +231,146 @@ def test_un_reclamo_vigente_no_se_toca_y_uno_vencido_si(servidor_smtp: Buzon) ->
     assert services.despachar() == 0
     Notificacion.objects.update(reclamada_hasta=timezone.now() - timedelta(seconds=1))
     assert services.despachar() == 1
+
+
+# ── A scripted server: what it does at one moment of the conversation ─────────────────────────────
+
+CALLAR, CORTAR = "callar", "cortar"
+
+
+class Guion(socketserver.StreamRequestHandler):
+    """A mail server that does as it should until `momento`, and there answers `accion`, says nothing, or hangs up.
+
+    `momento`: «saludo», a command's name, or «mensaje», once it has the whole of it. `mirar` is called there, while
+    whoever sends waits for the answer.
+    """
+
+    server: "ServidorDeGuion"
+
+    def handle(self) -> None:
+        with suppress(OSError):  # whoever sends hung up
+            self.conversar()
+
+    def conversar(self) -> None:
+        if not self.decir("saludo", "220 hola"):
+            return
+        while linea := self.rfile.readline():
+            orden = linea.decode().strip().partition(" ")[0].upper()
+            if orden != "DATA":
+                sigue = self.decir(orden, "250 bien")
+            elif sigue := self.decir(orden, "354 adelante"):
+                contenido = b"".join(iter(self.rfile.readline, b".\r\n"))
+                self.server.recibidos.append(str(message_from_bytes(contenido)["Message-ID"]))
+                sigue = self.decir("mensaje", "250 bien")
+            if not sigue:
+                return
+
+    def decir(self, momento: str, lo_normal: str) -> bool:
+        accion = self.server.falla[1] if momento == self.server.falla[0] else lo_normal
+        if accion is not lo_normal:
+            self.server.vistos.append(self.server.mirar())
+        if accion == CALLAR:
+            self.rfile.read()  # until the other side has had enough
+        if accion in (CALLAR, CORTAR):
+            return False
+        self.wfile.write(f"{accion}\r\n".encode())
+        return True
+
+
+class ServidorDeGuion(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, mirar: Callable[[], Any]) -> None:
+        super().__init__(("127.0.0.1", 0), Guion)
+        self.falla = ("", "")
+        self.recibidos: list[str] = []
+        self.mirar, self.vistos = mirar, []  # type: Callable[[], Any], list[Any]
+
+
+@pytest.fixture
+def a_medias(transactional_db: None) -> Iterator[Callable[[], tuple[int, int]]]:
+    """Seen from outside: how many transactions are open in this database, and how many notices anybody may lock."""
+    with psycopg.connect(url_de_la_base()) as otra:
+
+        def mirar() -> tuple[int, int]:
+            with otra.transaction(force_rollback=True):
+                (abiertas,) = otra.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND xact_start IS NOT NULL"
+                ).fetchone() or (None,)
+                libres = otra.execute("SELECT id FROM notificaciones_notificacion FOR UPDATE SKIP LOCKED").fetchall()
+            return abiertas, len(libres)
+
+        yield mirar
+
+
+@pytest.fixture
+def de_guion(settings: Any, a_medias: Callable[[], tuple[int, int]]) -> Iterator[ServidorDeGuion]:
+    with ServidorDeGuion(a_medias) as servidor:
+        hilo = threading.Thread(target=servidor.serve_forever, kwargs={"poll_interval": 0.02})
+        hilo.start()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = servidor.server_address[:2]
+        yield servidor
+        servidor.shutdown()
+        hilo.join()
+
+
+SIN_CONEXION = "No se pudo conectar con el servidor de correo."
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("momento", "accion", "dicho", "llega_ya"),
+    [
+        ("saludo", CALLAR, SIN_CONEXION, False),
+        ("saludo", "421 4.3.2 Ahora no", "El servidor de correo respondió 421.", False),
+        ("MAIL", CALLAR, SIN_CONEXION, False),
+        ("MAIL", "421 4.3.2 Ahora no", "El servidor de correo respondió 421.", False),
+        ("RCPT", "421 4.3.2 Ahora no", "El servidor de correo respondió 421.", False),
+        ("DATA", CALLAR, SIN_CONEXION, False),
+        ("mensaje", CALLAR, SIN_CONEXION, True),
+        ("mensaje", CORTAR, SIN_CONEXION, True),
+        ("mensaje", "421 4.3.2 Ahora no", "El servidor de correo respondió 421.", True),
+    ],
+)
+def test_falle_donde_falle_se_reintenta_sin_perder_nada_ni_retener_una_transaccion(
+    de_guion: ServidorDeGuion, settings: Any, momento: str, accion: str, dicho: str, llega_ya: bool
+) -> None:
+    debida = deber()
+    de_guion.falla = (momento, accion)
+    if accion == CALLAR:
+        settings.EMAIL_TIMEOUT = 0.5
+    for vez in range(3):
+        otra_vez()
+        antes = timezone.now()
+        assert services.despachar() == 0
+        debida.refresh_from_db()
+        assert (debida.estado, debida.intentos, debida.error) == (E.PENDIENTE, vez + 1, dicho)
+        assert services.PAUSAS[vez] <= debida.proximo_intento_en - antes <= services.PAUSAS[vez] * 1.2
+    assert de_guion.vistos == [(0, 1)] * 3  # nothing open, no row held, at any of the tries
+    assert de_guion.recibidos == [debida.message_id] * 3 * llega_ya
+
+    de_guion.falla = ("", "")
+    otra_vez()
+    assert services.despachar() == 1
+    assert de_guion.recibidos == [debida.message_id] * (1 + 3 * llega_ya)
+    debida.refresh_from_db()
+    assert (debida.estado, debida.error) == (E.ENVIADA, "")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("momento", ["MAIL", "RCPT", "mensaje"])
+def test_un_550_se_intenta_una_vez_sin_retener_una_transaccion(de_guion: ServidorDeGuion, momento: str) -> None:
+    debidas = [deber(n) for n in range(2)]
+    de_guion.falla = (momento, "550 5.7.1 No se admite")
+    for _vez in range(2):
+        otra_vez()
+        assert services.despachar() == 0
+    for debida in debidas:
+        debida.refresh_from_db()
+        assert (debida.estado, debida.intentos, debida.error) == (E.FALLIDA, 1, "El servidor de correo respondió 550.")
+    assert de_guion.vistos == [(0, 2)] * 2
 
 
 class Colgado:
