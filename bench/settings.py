@@ -6,6 +6,7 @@ import os
 for _clave in ("SECRET_KEY", "ENLACE_CLAVE", "BITACORA_CLAVE"):
     os.environ[_clave] = f"{_clave.lower()}-de-la-prueba-de-rendimiento-y-de-nada-mas"
 
+from senasa.settings import CACHES  # noqa: E402, F401 - pages are kept as they are in production
 from tests.settings import *  # noqa: E402, F403
 from tests.settings import DATABASES  # noqa: E402
 

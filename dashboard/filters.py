@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 
 import django_filters as filtros
+from django.core.cache import caches
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from expedientes.asignacion import inspectores_de
 from expedientes.models import Estado, Expediente, Pais, Partida, Producto
 from expedientes.plazos import Semaforo
+from senasa import vivo
 from senasa.models import Puesto
 
 from .busqueda import plano
@@ -32,6 +34,25 @@ def con_partida(casos: QuerySet[Expediente], **condicion: Any) -> QuerySet[Exped
     return casos.filter(Exists(Partida.objects.filter(expediente=OuterRef("pk"), **condicion)))
 
 
+def opciones_de(puestos: list[Puesto]) -> dict[str, list[tuple[str, str]]]:
+    """What may be chosen of catalogues and people, read once a minute: what some line has, who works at the posts."""
+    clave = f"tablero:opciones:{'.'.join(sorted(puesto.codigo for puesto in puestos))}"
+    opciones: dict[str, list[tuple[str, str]]] = caches["cercana"].get(clave)
+    if opciones is None:
+        # An index probe for each row of a short catalogue.
+        usadas = Partida.objects.order_by()
+        productos = Producto.objects.filter(Exists(usadas.filter(producto=OuterRef("pk"))))
+        origenes = Pais.objects.filter(Exists(usadas.filter(pais_origen=OuterRef("pk"))))
+        opciones = {
+            "producto": [(str(uno.pk), str(uno)) for uno in productos],
+            "origen": [(uno.pk, str(uno)) for uno in origenes],
+            "puesto": [(uno.codigo, str(uno)) for uno in puestos],
+            "cargo": [*DE_QUIEN.items(), *((str(uno.pk), str(uno)) for uno in inspectores_de(puestos))],
+        }
+        caches["cercana"].set(clave, opciones, vivo.SEGUNDOS)
+    return opciones
+
+
 class FiltroDelTablero(filtros.FilterSet):
     etapa = filtros.ChoiceFilter(label="Etapa", field_name="estado", choices=list(ETAPAS.items()), empty_label="Todas")
     semaforo = filtros.ChoiceFilter(
@@ -40,15 +61,9 @@ class FiltroDelTablero(filtros.FilterSet):
     quien = filtros.ChoiceFilter(
         label="Quién lo tiene", choices=list(QUIEN.items()), empty_label="Cualquiera", method="filtrar_quien"
     )
-    producto = filtros.ModelChoiceFilter(
-        label="Producto", queryset=Producto.objects.none(), empty_label="Todos", method="filtrar_producto"
-    )
-    origen = filtros.ModelChoiceFilter(
-        label="Origen", queryset=Pais.objects.none(), empty_label="Todos", method="filtrar_origen"
-    )
-    puesto = filtros.ModelChoiceFilter(
-        label="Puesto", queryset=Puesto.objects.none(), empty_label="Todos", to_field_name="codigo"
-    )
+    producto = filtros.ChoiceFilter(label="Producto", empty_label="Todos", method="filtrar_producto")
+    origen = filtros.ChoiceFilter(label="Origen", empty_label="Todos", method="filtrar_origen")
+    puesto = filtros.ChoiceFilter(label="Puesto", empty_label="Todos", field_name="puesto__codigo")
     cargo = filtros.ChoiceFilter(label="A cargo de", empty_label="Cualquiera", method="filtrar_cargo")
     acto = filtros.ChoiceFilter(
         label="Qué hacer", choices=[(clave, clase.titulo) for clave, clase in CLASES.items()], empty_label="Todo",
@@ -63,15 +78,9 @@ class FiltroDelTablero(filtros.FilterSet):
     def __init__(self, *args: Any, puestos: list[Puesto], lector: Lector, ahora: datetime, **kwargs: Any):
         self.ahora, self.lector = ahora, lector
         super().__init__(*args, **kwargs)
-        # Only what some line has: an index probe for each row of a short catalogue.
-        usados = Partida.objects.order_by()
-        self.filters["producto"].queryset = Producto.objects.filter(Exists(usados.filter(producto=OuterRef("pk"))))
-        self.filters["origen"].queryset = Pais.objects.filter(Exists(usados.filter(pais_origen=OuterRef("pk"))))
-        del_puesto = [(str(uno.pk), str(uno)) for uno in inspectores_de(puestos)]
-        self.filters["cargo"].extra["choices"] = [*DE_QUIEN.items(), *del_puesto]
-        if len(puestos) > 1:
-            self.filters["puesto"].queryset = Puesto.objects.filter(pk__in=[puesto.pk for puesto in puestos])
-        else:
+        for campo, opciones in opciones_de(puestos).items():
+            self.filters[campo].extra["choices"] = opciones
+        if len(puestos) == 1:
             del self.filters["puesto"]
 
     def filtrar_semaforo(self, casos: QuerySet[Expediente], _campo: str, luz: str) -> QuerySet[Expediente]:
@@ -82,10 +91,10 @@ class FiltroDelTablero(filtros.FilterSet):
         suyas = Q(Exists(Partida.objects.filter(expediente=OuterRef("pk"), estado__in=ESTADOS_DE_QUIEN[quien])))
         return casos.filter(observados | suyas if quien == "importador" else suyas & ~observados)
 
-    def filtrar_producto(self, casos: QuerySet[Expediente], _campo: str, cual: Producto) -> QuerySet[Expediente]:
+    def filtrar_producto(self, casos: QuerySet[Expediente], _campo: str, cual: str) -> QuerySet[Expediente]:
         return con_partida(casos, producto=cual)
 
-    def filtrar_origen(self, casos: QuerySet[Expediente], _campo: str, cual: Pais) -> QuerySet[Expediente]:
+    def filtrar_origen(self, casos: QuerySet[Expediente], _campo: str, cual: str) -> QuerySet[Expediente]:
         return con_partida(casos, pais_origen=cual)
 
     def filtrar_cargo(self, casos: QuerySet[Expediente], _campo: str, quien: str) -> QuerySet[Expediente]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
 from django.utils import timezone
 
 from expedientes.lifecycle import Accion
@@ -154,10 +154,11 @@ def colas(puestos: Sequence[Puesto], lector: Lector, ahora: datetime) -> list[Co
         suyas = clase.quienes(ahora).filter(_de(puestos, lector))
         de_linea = suyas.model is Partida
         orden = clase.orden or queries.orden_de_urgencia("expediente__")
-        primeras = suyas.order_by(*orden).values_list("expediente", "pk" if de_linea else F("expediente"))[:TOPE]
-        cola = Cola(clave, clase.titulo, clase.vacia, suyas.count())
-        if cola.cuantos:
-            cola.ids = [(caso, linea if de_linea else None) for caso, linea in primeras]
+        # All of a queue is walked to be counted: its head is picked on the way.
+        cabeza = suyas.annotate(cuantos=Window(Count("*"))).order_by(*orden)
+        primeras = list(cabeza.values_list("expediente_id", "pk", "cuantos")[:TOPE])
+        cola = Cola(clave, clase.titulo, clase.vacia, primeras[0][2] if primeras else 0)
+        cola.ids = [(caso, pk if de_linea else None) for caso, pk, _cuantos in primeras]
         if clave == "dictaminar" and cola.cuantos and lector.usuario.tiene(Rol.INSPECTOR):
             cola.negativas = negativas(suyas).count()
         hechas.append(cola)

@@ -7,9 +7,11 @@ verification to the issue there is one wording, `EN_EMISION`, and results are re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from cachetools import TTLCache
+from django.db.models import BigIntegerField, Count, Exists, F, Func, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -136,30 +138,31 @@ def del_semaforo(luz: str, ahora: datetime) -> Q:
 Cuenta = dict[str, dict[str, int]]
 
 
+# What is counted of a stage. `huella` is another number whenever there was an act on any of its cases: each act adds to
+# its case's log, so the number of entries of each tells it. The largest id would not: a transaction that took its
+# number first may be stored last.
+NUMEROS = ("total", *Semaforo.values, "huella")
+
+
 def recuento_por_puesto(casos: QuerySet[Expediente], ahora: datetime) -> dict[int, Cuenta]:
     """Open cases by post, stage and semáforo, in one query: {puesto: {estado: {"total": n, "vencido": n, …}}}."""
-    claves = ["total", *Semaforo.values]
     luces = {luz.value: Count("pk", filter=del_semaforo(luz, ahora)) for luz in Semaforo}
-    filas = casos.order_by().values("puesto", "estado").annotate(total=Count("pk"), **luces)
+    huella = Sum(Func("pk", "eventos", function="hashint8extended", output_field=BigIntegerField()))
+    filas = casos.order_by().values("puesto", "estado").annotate(total=Count("pk"), huella=huella, **luces)
     por_puesto: dict[int, Cuenta] = {}
-    for puesto, etapa, *numeros in filas.values_list("puesto", "estado", *claves):
-        cuenta = por_puesto.setdefault(puesto, {etapa: dict.fromkeys(claves, 0) for etapa in ETAPAS})
-        cuenta[etapa] = dict(zip(claves, numeros, strict=True))
+    for puesto, etapa, *numeros in filas.values_list("puesto", "estado", *NUMEROS):
+        cuenta = por_puesto.setdefault(puesto, {etapa: dict.fromkeys(NUMEROS, 0) for etapa in ETAPAS})
+        cuenta[etapa] = dict(zip(NUMEROS, map(int, numeros), strict=True))
     return por_puesto
 
 
 def sumar(cuentas: Iterable[Cuenta]) -> Cuenta:
-    total: Cuenta = {etapa: dict.fromkeys(["total", *Semaforo.values], 0) for etapa in ETAPAS}
+    total: Cuenta = {etapa: dict.fromkeys(NUMEROS, 0) for etapa in ETAPAS}
     for cuenta in cuentas:
         for etapa, numeros in cuenta.items():
             for clave, numero in numeros.items():
                 total[etapa][clave] += numero
     return total
-
-
-def recuento(casos: QuerySet[Expediente], ahora: datetime) -> Cuenta:
-    """Open cases by stage and semáforo, in one query: {estado: {"total": n, "vencido": n, …}}."""
-    return sumar(recuento_por_puesto(casos, ahora).values())
 
 
 def cuantos(cuenta: Cuenta, *, etapa: str = "", semaforo: str = "") -> int:
@@ -187,15 +190,32 @@ def con_detalle(casos: QuerySet[Expediente]) -> QuerySet[Expediente]:
     )
 
 
+# What was read for rows of the board, kept in the memory of the process for as long as it is true.
+LEIDOS: TTLCache[tuple[Any, ...], Expediente] = TTLCache(maxsize=500, ttl=60)
+_UNO_A_LA_VEZ = Lock()
+# Another of these is another row: every act adds to its case's log, and what is no act of anybody is its own column.
+# (A RIV that could not be signed is said on the decision, which no act changes.)
+_QUE_FUE = ("pk", "sello", "estado", "estado_desde", "vence_en", "retenido_desde", "perecible", "inspector", "puesto")
+
+
 def con_detalle_de(ids: Iterable[int]) -> list[Expediente]:
-    """Those cases, in that order, with what a row says of them and not a column more.
+    """Those cases, in that order, with what a row says of them and not a column more. Not to be changed: others read
+    the same objects.
 
     A row of the board needs a tenth of what `con_detalle` reads for a page; the rest, read fifty times over, is most of
     what the board would cost. Whatever a row is made to say besides is added here: a test sees that nothing is asked
-    again for each row.
+    again for each row. A case to which nothing happened since it was read is not read again, for a minute at most: that
+    is how late the name of a product, of an importer or of an inspector may be.
     """
     ids = list(ids)
-    casos = _para_una_fila(Expediente.objects.all()).in_bulk(ids)
+    falla = Exists(Dictamen.objects.filter(partida__expediente=OuterRef("pk"), riv=None).exclude(riv_falla=""))
+    ahora = {fila[0]: fila for fila in Expediente.objects.filter(pk__in=ids).values_list(*_QUE_FUE, falla)}
+    with _UNO_A_LA_VEZ:
+        casos = {pk: LEIDOS[clave] for pk, clave in ahora.items() if clave in LEIDOS}
+    nuevos = _para_una_fila(Expediente.objects.all()).in_bulk([pk for pk in ahora if pk not in casos])
+    with _UNO_A_LA_VEZ:
+        LEIDOS.update((ahora[pk], caso) for pk, caso in nuevos.items())
+    casos |= nuevos
     return [casos[pk] for pk in ids if pk in casos]
 
 

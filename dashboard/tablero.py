@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import BigIntegerField, Count, Func, QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from expedientes.models import Dictamen, Expediente, Traslado
@@ -96,21 +96,20 @@ class Tablero:
     def ofrecidos(self) -> list[Traslado]:
         return queries.ofrecidos(self.usuario)
 
+    @cached_property
+    def con_colas(self) -> bool:
+        """Whether the queues of the day are shown: to whose work they are, when nothing but a post was chosen."""
+        return self.usuario.tiene(*CON_JORNADA) and not set(self.elegido) - {"puesto"}
+
     def colas(self) -> list[jornada.Cola]:
-        """The queues of the day, for whose work they are, when nothing but a post was chosen."""
-        if not self.usuario.tiene(*CON_JORNADA) or set(self.elegido) - {"puesto"}:
-            return []
-        return jornada.colas(self.elegidos, self.lector, self.ahora)
+        return jornada.colas(self.elegidos, self.lector, self.ahora) if self.con_colas else []
 
     def sello(self, pagina: str = "") -> str:
-        """What changes whenever the page may, at the cost of one walk of the open cases: no act goes unseen.
+        """What changes whenever the page may, from the counts that it shows anyway: no act goes unseen.
 
-        Every act adds to its case's log, so the number of entries of each open case tells it; the largest id would
-        not, since a transaction that took its number first may be stored last. Deadlines that pass are counted, and
-        times in words are never older than `CADUCA_SEGUNDOS`. It stays on the server: it moves with the bench too.
+        Deadlines that pass are counted, and times in words are never older than `CADUCA_SEGUNDOS`. It stays on the
+        server: it moves with the bench too.
         """
-        eventos = Func("pk", "eventos", function="hashint8extended", output_field=BigIntegerField())
-        luces = {luz.value: Count("pk", filter=queries.del_semaforo(luz, self.ahora)) for luz in Semaforo}
         partes = [
             self.usuario.pk,
             sorted(self.usuario.roles),
@@ -118,7 +117,7 @@ class Tablero:
             sorted(self.lector.a_su_cargo),
             self.consulta,
             pagina,
-            self.casos.order_by().aggregate(n=Count("pk"), eventos=Sum(eventos), **luces),
+            self.cuentas,
             [(dictamen.pk, dictamen.riv_falla) for dictamen in self.rivs_fallidos],
             [traslado.pk for traslado in self.ofrecidos],
             timezone.localdate(self.ahora),

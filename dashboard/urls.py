@@ -32,7 +32,6 @@ urlpatterns = [
     path("pronosticos/", vistas_pronosticos.ver, name="pronosticos"),
     path("", views.inicio, name="inicio"),
     path("tablero/", views.tablero, name="tablero"),
-    path("tablero/ahora/", views.tablero_ahora, name="tablero_ahora"),
     path("tablero/casos.csv", vistas_tablero.tablero_exportar, {"formato": "csv"}, name="tablero_csv"),
     path("tablero/casos.xlsx", vistas_tablero.tablero_exportar, {"formato": "xlsx"}, name="tablero_xlsx"),
     path("tablero/dictaminar/", vistas_tablero.dictaminar_varios, name="dictaminar_varios"),

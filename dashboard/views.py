@@ -1,19 +1,20 @@
 """Boards, the case page, search, attention: read through `queries`, shown, nothing written but by services."""
 
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.cache import get_conditional_response
-from django.utils.http import quote_etag, urlencode
+from django.utils import timezone, translation
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -25,7 +26,7 @@ from expedientes.plazos import Semaforo
 from expedientes.textos import Audiencia
 from gestion import queries as gestion
 from laboratorio import preguntas
-from senasa import escrito, reloj
+from senasa import escrito, reloj, vivo
 from senasa.models import ROLES_DE_PUESTO, Rol
 from senasa.permisos import con_rol
 from senasa.transicion import DatoInvalido, RolImpide
@@ -39,6 +40,7 @@ from .relato import relato
 from .tablero import CADUCA_SEGUNDOS, Tablero, hora, lado_a_lado, nombre_de
 
 POR_PAGINA = 50
+REFRESCO_SEGUNDOS = 20
 
 
 @login_required
@@ -65,36 +67,54 @@ class PaginasContadas(Paginator):
 @con_rol(*VEN_CASOS)
 @require_safe
 def tablero(request: HttpRequest) -> HttpResponse:
-    """What to do now, and the open cases, the most urgent first. Sorted, filtered and counted in SQL."""
+    """What to do now, and the open cases, the most urgent first. Sorted, filtered and counted in SQL.
+
+    It stays true by itself: whoever asks again gets what changed, or a 304.
+    """
     pedido = Tablero(request.user, request.GET)
-    contexto_del_tablero = _contexto(request, pedido) | {
-        "filtro": pedido.filtro,
+    with translation.override(settings.LANGUAGE_CODE):  # the staff works in Spanish whatever the browser asks for
+        clave = f"tablero:{pedido.sello(request.GET.get('page', ''))}"
+        una = vivo.pieza(clave, partial(_componer, request, pedido), segundos=CADUCA_SEGUNDOS)
+        if request.headers.get("HX-Request"):
+            return vivo.responder(request, una, segundos=REFRESCO_SEGUNDOS)
+        # Of two hundred choices most are the same for a minute.
+        clave = f"{request.user.pk}:{[puesto.pk for puesto in pedido.puestos]}:{request.GET.urlencode()}"
+        filtros = vivo.pieza(
+            f"tablero:filtros:{sha256(clave.encode()).hexdigest()}",
+            partial(render_to_string, "componentes/filtros.html", {"form": pedido.filtro.form}, request),
+        )
+    contexto_del_tablero = {
+        "titulo": nombre_de(pedido.elegidos),
+        "pieza": una,
+        "segundos": REFRESCO_SEGUNDOS,
+        "filtros": filtros.html,
+        "filtrado": bool(pedido.elegido),
+        "consulta": pedido.consulta,
+        "codigo": _codigo(request, pedido),
         "vistas": [*_vistas_de_todos(pedido), *VistaGuardada.objects.visibles_para(request.user)],
         "jefe": request.user.tiene(Rol.JEFE_DE_PUESTO),
+        "reunion": pedido.con_colas or request.user.roles == [Rol.DIRECCION],
+        "hora": hora(pedido.ahora),
     }
     return render(request, "dashboard/tablero.html", contexto_del_tablero)
 
 
-@con_rol(*VEN_CASOS)
-@require_safe
-def tablero_ahora(request: HttpRequest) -> HttpResponse:
-    """What changes of the board while it is looked at; a 304 when nothing did."""
-    pedido = Tablero(request.user, request.GET)
-    clave = f"tablero:{pedido.sello(request.GET.get('page', ''))}"
-    # Out goes the seal of what is read, never that of the log: a step of the bench that nobody outside the laboratory
-    # may notice changes the log and not one word of the page.
-    visto = cache.get(clave)
-    respuesta = get_conditional_response(request, etag=visto) if visto else None
-    if respuesta is None:
-        pagina = render(request, "dashboard/tablero_vivo.html", _contexto(request, pedido))
-        pagina["ETag"] = quote_etag(sha256(pagina.content).hexdigest()[:32])
-        cache.set(clave, pagina["ETag"], CADUCA_SEGUNDOS)
-        respuesta = get_conditional_response(request, etag=pagina["ETag"]) or pagina
-    return respuesta
+def _componer(request: HttpRequest, pedido: Tablero) -> tuple[str, dict[str, str]]:
+    """The rows, and what stands apart from them on the page: what is late, what to do, the counts, what is exported."""
+    contexto_vivo = _contexto(request, pedido)
+    aparte = {
+        nombre: render_to_string(f"dashboard/tablero_{nombre}.html", contexto_vivo, request)
+        for nombre in ("resumen", "exportar", "arriba")
+    }
+    return render_to_string("dashboard/tablero_casos.html", contexto_vivo, request), aparte
+
+
+def _codigo(request: HttpRequest, pedido: Tablero) -> str:
+    return request.GET.get("puesto", "") if "puesto" in pedido.elegido else ""
 
 
 def _contexto(request: HttpRequest, pedido: Tablero) -> dict[str, Any]:
-    """What both the page and its refresh show."""
+    """What is shown of the cases, and changes while it is looked at."""
     pagina = PaginasContadas(pedido.ids, POR_PAGINA, total=pedido.cuantos).get_page(request.GET.get("page"))
     colas = pedido.colas()
     de_las_colas = [caso for cola in colas for caso, _linea in cola.ids]
@@ -104,7 +124,6 @@ def _contexto(request: HttpRequest, pedido: Tablero) -> dict[str, Any]:
         jornada.poner_renglones(cola, casos, pedido.lector, pedido.ahora)
     filas = [queries.fila(casos[pk], pedido.lector, pedido.ahora) for pk in de_la_pagina if pk in casos]
     return {
-        "titulo": nombre_de(pedido.elegidos),
         "abiertos": queries.cuantos(pedido.cuenta),
         "vencidos": queries.cuantos(pedido.cuenta, semaforo="vencido"),
         "contadores": _contadores(request, pedido),
@@ -117,11 +136,10 @@ def _contexto(request: HttpRequest, pedido: Tablero) -> dict[str, Any]:
         "filas": filas,
         "filtrado": bool(pedido.elegido),
         "consulta": pedido.consulta,
-        "codigo": request.GET.get("puesto", "") if "puesto" in pedido.elegido else "",
+        "codigo": _codigo(request, pedido),
         "url_vencidos": f"?{urlencode(_con_puesto(request, semaforo='vencido'))}",
         "rivs_fallidos": pedido.rivs_fallidos,
         "ofrecidos": pedido.ofrecidos,
-        "hora": hora(pedido.ahora),
     }
 
 

@@ -6,14 +6,15 @@ query, a `clave` that is another whenever the piece may be another (the seal of 
 the hour that its words depend on), and how to compose it. Composed pieces are kept in the memory of the process, at
 most a minute. The ETag is of the piece's own text: nothing that does not show can be told from it.
 
-Of the importer's page and of the bell; the board, whose rows come apart, does the same by itself.
+A page whose live parts do not stand together names those that lie `aparte`: each goes into the element whose id is
+`vivo-` and its name.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
@@ -29,18 +30,24 @@ class Pieza:
 
     html: str
     etag: str
+    aparte: Mapping[str, str] = field(default_factory=dict)
 
 
-def pieza(clave: str, componer: Callable[[], str], *, segundos: int = SEGUNDOS) -> Pieza:
+def pieza(
+    clave: str, componer: Callable[[], str | tuple[str, Mapping[str, str]]], *, segundos: int = SEGUNDOS
+) -> Pieza:
     """The piece that `clave` stands for, composed once for each process and `segundos`.
 
-    `clave` must name whoever may see it as well as all that can change it: nothing else keeps readers apart.
+    `componer` gives its HTML, or that and what lies `aparte`. `clave` must name whoever may see it as well as all that
+    can change it: nothing else keeps readers apart.
     """
     memoria = caches["cercana"]
     guardada: Pieza | None = memoria.get(clave)
     if guardada is None:
-        html = componer()
-        guardada = Pieza(html, f'"{hashlib.sha256(html.encode()).hexdigest()[:40]}"')
+        hecha = componer()
+        html, aparte = hecha if isinstance(hecha, tuple) else (hecha, {})
+        suma = hashlib.sha256(repr((html, sorted(aparte.items()))).encode()).hexdigest()
+        guardada = Pieza(html, f'"{suma[:40]}"', aparte)
         memoria.set(clave, guardada, segundos)
     return guardada
 
@@ -52,7 +59,9 @@ def responder(request: HttpRequest, una: Pieza, *, segundos: int, id: str = "", 
     """
     respuesta = get_conditional_response(request, etag=una.etag)
     if respuesta is None:
-        contexto = {"pieza": una, "segundos": segundos, "id": id, "novedad": novedad, "request": request}
+        contexto = {
+            "pieza": una, "segundos": segundos, "id": id, "novedad": novedad, "request": request, "de_nuevo": True,
+        }  # fmt: skip
         respuesta = HttpResponse(render_to_string("componentes/vivo.html", contexto))
     respuesta["ETag"] = una.etag
     respuesta["Cache-Control"] = "private, no-store"

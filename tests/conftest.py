@@ -26,6 +26,7 @@ from django.test import Client
 from django.urls import reverse
 
 from laboratorio.demo import CLAVE
+from senasa import settings as senasa_settings
 from senasa.models import Usuario
 from tests import molde
 from tests.builders import personas
@@ -60,7 +61,13 @@ def _memoria_limpia(request: pytest.FixtureRequest) -> None:
     if pedidas or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("transactional_db" if "live_server" in request.fixturenames else "db")
         cache.clear()
-        caches["cercana"].clear()
+
+
+@pytest.fixture
+def memoria(settings: Any) -> None:
+    """Pieces of pages are kept, as they are outside the tests."""
+    settings.CACHES = senasa_settings.CACHES
+    caches["cercana"].clear()
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,13 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 from senasa.settings import *  # noqa: E402, F403
-from senasa.settings import CELERY_BROKER_TRANSPORT_OPTIONS, DATABASES, POSTGRES_PROPIO, STORAGES  # noqa: E402
+from senasa.settings import (  # noqa: E402
+    CACHES,
+    CELERY_BROKER_TRANSPORT_OPTIONS,
+    DATABASES,
+    POSTGRES_PROPIO,
+    STORAGES,
+)
 from senasa.settings import VAR as VAR_DEL_PROYECTO  # noqa: E402
 
 VAR = Path(os.environ["VAR_DE_PRUEBAS"]) / os.environ.get("PYTEST_XDIST_WORKER", "solo")
@@ -45,6 +51,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # A test database lives for minutes: do not wait for the disk.
 DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Pages are looked at as composed; what is kept of them is asked for by name (`memoria`, in conftest.py).
+CACHES = CACHES | {"cercana": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 if POSTGRES_PROPIO:
     from senasa import postgres

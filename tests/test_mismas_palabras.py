@@ -128,7 +128,6 @@ def superficies(caso: Caso) -> Iterator[tuple[str, str]]:
         direcciones = {
             "caso": reverse("expediente", args=[numero]),
             "tablero": reverse("tablero"),
-            "tablero, al mirar de nuevo": reverse("tablero_ahora"),
             "tablero exportado": reverse("tablero_csv"),
             "reunión": reverse("reunion"),
             "búsqueda": f"{reverse('buscar')}?q={numero}",

@@ -68,7 +68,6 @@ MATRIZ = {
     "set_language": Fila(NADIE, PUBLICA),
     "inicio": Fila(PERSONAL),
     "tablero": Fila(VEN_CASOS),
-    "tablero_ahora": Fila(VEN_CASOS),
     "tablero_csv": Fila(VEN_CASOS),
     "tablero_xlsx": Fila(VEN_CASOS),
     "dictaminar_varios": Fila({"inspector"}, {"inspector"}),

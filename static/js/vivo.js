@@ -1,26 +1,59 @@
-// Pages that stay true by themselves: every [data-vivo] asks for itself again every so many seconds, while somebody looks. A 304 changes nothing.
+// Pages that stay true by themselves: every [data-vivo] asks for itself again every so many seconds, while somebody looks. A 304 changes nothing. A [data-actualizado] says how long ago the page's own piece knew; without this script it says at what time the page was made.
 (() => {
   "use strict";
-  let ultima = Date.now();
-  const piezas = () => document.querySelectorAll("[data-vivo][hx-get]");
-  const pedir = () => {
-    ultima = Date.now();
-    piezas().forEach((pieza) => {
-      // Nobody loses what is being read or typed: an open answer or a field in hand waits for the next round.
-      if (!pieza.querySelector("details[open], :is(input, select, textarea):focus, dialog[open]")) htmx.trigger(pieza, "refrescar");
+  const nacida = Date.now(), ultimas = new Map();
+  let visto = nacida, falla = false, foco = null;
+  const marca = document.querySelector("[data-actualizado]");
+  // Nobody loses what is being read or typed: an open answer or a field in hand waits for the next round.
+  const enUso = (pieza) => pieza.querySelector("details[open], :is(input, select, textarea):focus, dialog[open]");
+
+  const decir = () => {
+    if (!marca) return;
+    const s = Math.round((Date.now() - visto) / 1000);
+    const hace = s < 60 ? `${s} s` : `${Math.floor(s / 60)} min`;
+    marca.textContent = falla ? `Sin conexión · datos de hace ${hace}` : `Actualizado hace ${hace}`;
+    marca.classList.toggle("no-guardado", falla);
+  };
+  const supo = (pieza, bien) => {
+    if (pieza?.id !== "vivo") return;
+    falla = !bien;
+    if (bien) visto = Date.now();
+    decir();
+  };
+  const mirar = () => {
+    if (document.hidden) return;
+    document.querySelectorAll("[data-vivo][hx-get]").forEach((pieza) => {
+      if (Date.now() - (ultimas.get(pieza.id) || nacida) < 1000 * (Number(pieza.dataset.vivo) || 30)) return;
+      ultimas.set(pieza.id, Date.now());
+      if (!enUso(pieza)) htmx.trigger(pieza, "refrescar");
     });
   };
-  const cada = () => Math.min(...[...piezas()].map((pieza) => 1000 * Number(pieza.dataset.vivo) || 30000));
-  setInterval(() => { if (piezas().length && !document.hidden && Date.now() - ultima >= cada()) pedir(); }, 1000);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && piezas().length && Date.now() - ultima >= cada()) pedir(); });
+
+  document.addEventListener("htmx:beforeSwap", (e) => {
+    const pieza = e.detail.requestConfig?.elt;
+    if (!pieza?.dataset?.vivo) return;
+    const { xhr } = e.detail;
+    // What led elsewhere, to the sign-in of a session that ended, is no news of the piece.
+    const suya = new URL(xhr.responseURL).pathname === new URL(pieza.getAttribute("hx-get"), location.href).pathname;
+    if (!suya) e.detail.shouldSwap = false;
+    supo(pieza, suya && (xhr.status === 200 || xhr.status === 304));
+    const activo = document.activeElement;
+    if (activo?.closest("#vivo, [id^=vivo-]") && !activo.id) foco = { href: activo.getAttribute("href"), fila: Boolean(activo.closest("tbody")) };
+  });
+  document.addEventListener("htmx:sendError", (e) => supo(e.detail.requestConfig?.elt, false));
+  // Whoever was on a link of it stays there.
+  document.addEventListener("htmx:afterSettle", () => {
+    const { href, fila } = foco || {};
+    foco = null;
+    if (href) [...document.querySelectorAll(`main ${fila ? "tbody " : ""}a[href]`)].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
+  });
   // Whoever hears the page is told once that it changed.
   document.addEventListener("htmx:afterSwap", (e) => {
-    const voz = document.getElementById("novedad");
-    if (voz && e.detail.target.dataset.vivo) voz.textContent = e.detail.target.dataset.novedad || "";
+    const voz = document.getElementById("novedad"), pieza = e.detail.target;
+    if (voz && pieza.dataset.vivo) voz.textContent = pieza.dataset.novedad || "";
   });
-  // What led elsewhere, to the sign-in of a session that ended, is no news of the piece.
-  document.addEventListener("htmx:beforeSwap", (e) => {
-    const de = e.detail.target.dataset.vivo && e.detail.target.getAttribute("hx-get");
-    if (de && new URL(e.detail.xhr.responseURL).pathname !== de) e.detail.shouldSwap = false;
-  });
+
+  setInterval(() => { decir(); mirar(); }, 1000);
+  document.addEventListener("visibilitychange", mirar);
+  decir();
 })();

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard import queries
 from dashboard.models import VistaGuardada
 from dashboard.tablero import COLUMNAS
 from expedientes import asignacion, bitacora, incidencias, services
@@ -93,6 +94,7 @@ def test_consultas_constantes_con_las_colas_llenas():
         crear_expediente(paso)
     inspector = entrar("inspector")
     inspector.get("/tablero/")
+    queries.LEIDOS.clear()
     with CaptureQueriesContext(connection) as pocas:
         inspector.get("/tablero/")
     for _n in range(6):
@@ -300,6 +302,7 @@ def test_se_exporta_lo_que_se_ve_en_su_orden_y_sin_formulas(client, monkeypatch)
     assert {(fila[4].data_type, fila[4].value) for fila in hoja.iter_rows(min_row=2)} == {("s", '=HYPERLINK("x")')}
 
 
+@pytest.mark.usefixtures("memoria")
 def test_mirar_si_cambio_cuesta_un_304_y_ningun_cambio_se_pierde(client):
     gente = personas()
     caso, ajeno = crear_expediente("en_inspeccion"), crear_expediente("en_inspeccion", puesto="PCA")
@@ -308,7 +311,8 @@ def test_mirar_si_cambio_cuesta_un_304_y_ningun_cambio_se_pierde(client):
 
     def mirar(visto: str, momento=ahora):
         with reloj.fijado(momento):
-            return client.get(f"{reverse('tablero_ahora')}?etapa=en_inspeccion", headers={"If-None-Match": visto})
+            pedido = {"If-None-Match": visto, "HX-Request": "true"}
+            return client.get(f"{reverse('tablero')}?etapa=en_inspeccion", headers=pedido)
 
     sello = mirar('"nada"')["ETag"]
     assert mirar('"nada"').status_code == 200

@@ -10,12 +10,13 @@ from django.urls import reverse
 
 from dashboard import queries
 from dashboard.queries import ETAPAS, Lector, accion_de, falta_en, fila
+from expedientes import asignacion
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, permite
 from expedientes.models import Documento, Expediente
 from expedientes.plazos import Semaforo
 from laboratorio import recorrido
 from senasa import reloj
-from tests.builders import crear_caso, crear_expediente, personas
+from tests.builders import crear_caso, crear_expediente, otro_inspector, personas
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("certificado")]
 
@@ -139,9 +140,8 @@ def test_consultas_constantes_con_1_y_con_30_filas(client):
     entrar(client, "inspector")
     crear_expediente("en_laboratorio", partidas=2)
     client.get("/tablero/")
-    with CaptureQueriesContext(
-        connection,
-    ) as una:
+    queries.LEIDOS.clear()
+    with CaptureQueriesContext(connection) as una:
         client.get("/tablero/")
     for _n in range(29):
         crear_expediente("en_laboratorio", partidas=2)
@@ -149,6 +149,33 @@ def test_consultas_constantes_con_1_y_con_30_filas(client):
         assert len(client.get("/tablero/").context["filas"]) == 30
     assert len(treinta) == len(una)
     assert len(una) <= 32
+
+
+@pytest.mark.usefixtures("memoria")
+def test_lo_que_no_cambio_ni_se_lee_ni_se_compone_otra_vez(client):
+    """Each act shows at once, its case is read anew and the others are not; nothing of it reaches another reader."""
+    caso, otro = crear_expediente("en_inspeccion"), crear_expediente("en_inspeccion")
+    gente = personas()
+    entrar(client, "inspector")
+
+    def mirar() -> tuple[str, list[str]]:
+        with CaptureQueriesContext(connection) as consultas:
+            pagina = client.get("/tablero/").content.decode()
+        return pagina, [una["sql"] for una in consultas if 'FROM "expedientes_contenedor"' in una["sql"]]
+
+    queries.LEIDOS.clear()
+    primera, leidas = mirar()
+    assert leidas
+    segunda, leidas = mirar()
+    assert leidas == []
+    assert [numero in segunda for numero in (caso.numero, otro.numero)] == [True, True]
+    asignacion.asignar(expediente=caso, actor=gente["jefe"], inspector=(ajeno := otro_inspector()))
+    tercera, leidas = mirar()
+    assert (ajeno.firma_corta in segunda, ajeno.firma_corta in tercera) == (False, True)
+    partidas = [uno.partidas.get().pk for uno in (caso, otro)]
+    assert [str(pk) in leidas[0].partition(" IN (")[2] for pk in partidas] == [True, False]
+    entrar(client, "inspector.aereo")
+    assert caso.numero not in client.get("/tablero/").content.decode()
 
 
 def test_a_row_asks_nothing_again_whatever_its_case_waits_for():

@@ -1,10 +1,12 @@
 """Pieces asked for again and again: composed once, told apart by their own text."""
 
+import pytest
 from django.test import RequestFactory
 
 from senasa import vivo
 
 
+@pytest.mark.usefixtures("memoria")
 def test_lo_que_no_cambio_cuesta_un_304_y_no_se_compone() -> None:
     compuestas: list[str] = []
 
