@@ -113,6 +113,7 @@ def test_seguimiento_hace_las_mismas_consultas_con_una_partida_que_con_seis(
             assert client.get(url).status_code == 200
 
 
+@pytest.mark.usefixtures("memoria")
 def test_seguimiento_se_mantiene_al_dia_con_un_304_de_una_consulta(
     client: Client, django_assert_num_queries: Any
 ) -> None:
