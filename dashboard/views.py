@@ -41,6 +41,12 @@ from .tablero import CADUCA_SEGUNDOS, Tablero, hora, lado_a_lado, nombre_de
 
 POR_PAGINA = 50
 REFRESCO_SEGUNDOS = 20
+# What of the board changes with its rows and does not stand among them.
+APARTE = {
+    "resumen": "dashboard/tablero_resumen.html",
+    "exportar": "dashboard/tablero_exportar.html",
+    "arriba": "dashboard/tablero_arriba.html",
+}
 
 
 @login_required
@@ -102,10 +108,7 @@ def tablero(request: HttpRequest) -> HttpResponse:
 def _componer(request: HttpRequest, pedido: Tablero) -> tuple[str, dict[str, str]]:
     """The rows, and what stands apart from them on the page: what is late, what to do, the counts, what is exported."""
     contexto_vivo = _contexto(request, pedido)
-    aparte = {
-        nombre: render_to_string(f"dashboard/tablero_{nombre}.html", contexto_vivo, request)
-        for nombre in ("resumen", "exportar", "arriba")
-    }
+    aparte = {nombre: render_to_string(plantilla, contexto_vivo, request) for nombre, plantilla in APARTE.items()}
     return render_to_string("dashboard/tablero_casos.html", contexto_vivo, request), aparte
 
 
