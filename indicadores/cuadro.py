@@ -89,6 +89,18 @@ def comparar(indicador: Indicador, ahora: float | None, antes: float | None) -> 
 
 def foto(desde: date, hasta: date, puesto: Puesto | None = None) -> dict[str, Any]:
     """Everything that is told of a period and a post, as JSON: floats with all their digits, None where unknown."""
+    return foto_de_indicadores(desde, hasta, puesto) | {
+        "etapas": [asdict(etapa) for etapa in demoras.etapas(desde, hasta, puesto)],
+        "reparto": [asdict(parte) for parte in demoras.reparto(desde, hasta, puesto)],
+        "movimiento": [
+            {**asdict(semana), "desde": semana.desde.isoformat(), "hasta": semana.hasta.isoformat()}
+            for semana in demoras.movimiento(desde, hasta, puesto)
+        ],
+    }
+
+
+def foto_de_indicadores(desde: date, hasta: date, puesto: Puesto | None = None) -> dict[str, Any]:
+    """Of a photo what `filas` and `al_lado` read."""
     programa, avisados = calcular(desde, hasta, puesto), informados(desde, hasta, puesto)
     bases = linea_base.vigentes(puesto)
     return {
@@ -118,12 +130,6 @@ def foto(desde: date, hasta: date, puesto: Puesto | None = None) -> dict[str, An
             clave: {"valor": base.valor, "periodo": base.periodo, "fuente": base.fuente, "version": base.version}
             for clave, base in bases.items()
         },
-        "etapas": [asdict(etapa) for etapa in demoras.etapas(desde, hasta, puesto)],
-        "reparto": [asdict(parte) for parte in demoras.reparto(desde, hasta, puesto)],
-        "movimiento": [
-            {**asdict(semana), "desde": semana.desde.isoformat(), "hasta": semana.hasta.isoformat()}
-            for semana in demoras.movimiento(desde, hasta, puesto)
-        ],
     }
 
 

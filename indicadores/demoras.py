@@ -142,17 +142,23 @@ EN_ORDEN = ("registrado", "en_inspeccion", "en_laboratorio", "resultado_emitido"
 
 # A case that was closed and opened again begins and ends as many times.
 MOVIMIENTO = """
-WITH h AS (
+WITH h AS NOT MATERIALIZED (
     SELECT t0, fin, cierres, reaperturas FROM expedientes_hitos
     WHERE t0 IS NOT NULL AND (%(puesto)s::bigint IS NULL OR puesto_id = %(puesto)s)
 ), vuelta AS (
     SELECT (v ->> 0)::timestamptz AS termino, (v ->> 1)::timestamptz AS abrio
     FROM h CROSS JOIN LATERAL jsonb_array_elements(cierres) v WHERE reaperturas > 0
 ), suceso AS (
-    SELECT t0 AS en, 1 AS abre, 0 AS cierra FROM h UNION ALL SELECT abrio, 1, 0 FROM vuelta
-    UNION ALL SELECT fin, 0, 1 FROM h WHERE fin IS NOT NULL UNION ALL SELECT termino, 0, 1 FROM vuelta
+    SELECT t0 AS en, 1 AS abre, 0 AS cierra FROM h WHERE t0 >= %(primero)s AND t0 < %(fin)s
+    UNION ALL SELECT fin, 0, 1 FROM h WHERE fin >= %(primero)s AND fin < %(fin)s
+    UNION ALL SELECT abrio, 1, 0 FROM vuelta WHERE abrio >= %(primero)s AND abrio < %(fin)s
+    UNION ALL SELECT termino, 0, 1 FROM vuelta WHERE termino >= %(primero)s AND termino < %(fin)s
 )
 SELECT width_bucket(en, %(bordes)s::timestamptz[]) AS i, sum(abre), sum(cierra) FROM suceso GROUP BY i
+UNION ALL
+SELECT 0,
+    (SELECT count(*) FROM h WHERE t0 < %(primero)s) + (SELECT count(*) FROM vuelta WHERE abrio < %(primero)s),
+    (SELECT count(*) FROM h WHERE fin < %(primero)s) + (SELECT count(*) FROM vuelta WHERE termino < %(primero)s)
 """
 
 
@@ -168,7 +174,8 @@ def movimiento(desde: date, hasta: date, puesto: Puesto | None = None) -> list[S
         return []
     bordes = [_medianoche(primero) for primero, _ultimo in semanas] + [_medianoche(lunes)]
     with connection.cursor() as cursor:
-        cursor.execute(MOVIMIENTO, {"bordes": bordes, "puesto": puesto.pk if puesto else None})
+        datos = {"bordes": bordes, "primero": bordes[0], "fin": bordes[-1], "puesto": puesto.pk if puesto else None}
+        cursor.execute(MOVIMIENTO, datos)
         cuenta = {i: (int(abre), int(cierra)) for i, abre, cierra in cursor.fetchall()}
     abren, cierran = cuenta.get(0, (0, 0))
     quedan, filas = abren - cierran, []

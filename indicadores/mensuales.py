@@ -192,7 +192,7 @@ def leido(informe: InformeMensual) -> dict[str, Any]:
 def lo_que_cambio(informe: InformeMensual) -> list[tuple[str, str, str]]:
     """Indicators that would come out otherwise today, as acts were typed late or cases opened again since: (which,
     as reported, as it would be). The report stays as it is."""
-    hoy = cuadro.filas(cuadro.foto(informe.mes, fin_de_mes(informe.mes)))
+    hoy = cuadro.filas(cuadro.foto_de_indicadores(informe.mes, fin_de_mes(informe.mes)))
     de_entonces = cuadro.filas(informe.cifras["ambitos"][0])
     return [
         (antes.indicador.nombre, f"{antes.valor} ({antes.detalle})", f"{ahora.valor} ({ahora.detalle})")

@@ -80,7 +80,7 @@ class FormularioImportar(forms.Form):
 @require_safe
 def base(request: HttpRequest) -> HttpResponse:
     form = periodo(request)
-    foto = cuadro.foto(form.primer_dia, form.ultimo_dia, form.cual)
+    foto = cuadro.foto_de_indicadores(form.primer_dia, form.ultimo_dia, form.cual)
     contexto = {
         "form": form,
         "puesto": form.cual,
