@@ -1,14 +1,17 @@
 """What the demonstration shows of what is late: some breaches with an action and some without, one past its day, one
-closed, what was read and what nobody reads. Through the services, at the hours that they happened."""
+closed, what was read and what nobody reads; and two mails that came back, and what the indicators were before. Through
+the services, at the hours that they happened."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 
 from expedientes.models import Expediente
+from indicadores import linea_base
 from laboratorio.demo import crear_personas
-from notificaciones import internos
-from notificaciones.models import AvisoInterno
+from notificaciones import internos, rebotes
+from notificaciones import services as salida
+from notificaciones.models import AvisoInterno, Notificacion
 from senasa import reloj
 from senasa.models import Usuario
 
@@ -39,6 +42,29 @@ def completar() -> None:
         if accion and n == 2:
             services.cerrar_accion(accion=accion, actor=accion.responsable, desenlace="Se coordinó; se espera el acto.")
     services.escalar_informes()
+    _devolver_dos_correos()
+    _fijar_linea_base()
+
+
+def _devolver_dos_correos() -> None:
+    """What was owed goes out; of the last mails of open cases one to an importer and one to a broker come back."""
+    salida.despachar()
+    de_abiertos = [caso.referencia for caso in Expediente.objects.abiertos().exclude(agente=None)]
+    ultimos = Notificacion.objects.filter(referencia__in=de_abiertos, estado=Notificacion.Estado.ENVIADA)
+    for es_de in ("importador", "agente"):
+        suyo = ultimos.filter(correo__startswith=es_de).order_by("-creada_en").first()
+        if suyo:
+            rebotes.anotar(rebotes.Reporte((suyo.message_id,), rebotes.Que.REBOTADA, "5.1.1"))
+
+
+def _fijar_linea_base() -> None:
+    """What the source programme published of before it began, as dirección would type it."""
+    for indicador, valor in linea_base.PUBLICADO:
+        linea_base.fijar(
+            actor=Usuario.objects.get(username="direccion"), indicador=indicador, puesto=None,
+            valor=float(valor.replace(",", ".")), periodo="Antes del programa",
+            fuente="Viva Perú Productiva: publicado por el programa", causa="Para comparar con lo de ahora.",
+        )  # fmt: skip
 
 
 def _tomar(fila: tuple, jefe: Usuario, cuando, n: int) -> Accion | None:

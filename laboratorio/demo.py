@@ -247,6 +247,21 @@ def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:
         )  # fmt: skip
 
 
+def crear_historia(cuantos: int, semilla: int) -> Iterator[Expediente]:
+    """Cases like one another that ended in the last half year: of too few like it no end is foretold to an importer."""
+    personas = crear_personas()
+    importadores, _agentes = partes()
+    producto = _productos()[0]
+    for i in range(cuantos):
+        suerte = Random(f"{semilla}:historia:{i}")  # noqa: S311
+        envio = uuid5(NAMESPACE_URL, f"senasa-demo:{semilla}:historia:{i}")
+        hecho = Expediente.objects.filter(envio=envio).first()
+        yield hecho or recorrer(
+            envio=envio, destino="cerrado", espera=suerte.uniform(20, 180), azar=suerte, ahora=reloj.ahora(),
+            personas=personas, importador=suerte.choice(importadores), agente=None, solo=True, producto=producto,
+        )  # fmt: skip
+
+
 def _repartir(cuantos: int, azar: Random) -> list[tuple[str, tuple[float, float]]]:
     """Where each case is left: every destination by its share, and each at least once when they fit."""
     destinos = [(destino, espera) for destino, _peso, espera in DESTINOS][:cuantos]
@@ -290,10 +305,12 @@ def recorrer(
     importador: Importador,
     agente: AgenteAduana | None,
     solo: bool = False,
+    producto: Producto | None = None,
 ) -> Expediente:
     """A case walked to `destino`, its last step `espera` days before `ahora`.
 
-    `solo`: it shares no car with another case and takes no label from a printed batch.
+    `solo`: it shares no car with another case and takes no label from a printed batch. `producto`: its one line is of
+    that, by sea, from the first origin that has requirements of its own.
     """
     positivo = destino in ("por_firmar", "en_medida") or (destino == "cerrado" and azar.random() < 0.2)
     valor = Valor.POSITIVO if positivo else Valor.NEGATIVO
@@ -308,7 +325,9 @@ def recorrer(
         camino.insert(camino.index("muestreado") + 1, "rotular")
     momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora)
     with reloj.fijado(momentos[0]):
-        expediente = _registrar(envio, azar=azar, personas=personas, importador=importador, agente=agente)
+        expediente = _registrar(
+            envio, azar=azar, personas=personas, importador=importador, agente=agente, unico=producto
+        )
     caso = Caso(expediente=expediente, personas=personas, azar=azar, valor=valor, decision=decision, comparte=not solo)
     for paso, momento in zip(camino, momentos[1:], strict=True):
         # A signature waits for its grace time, which may end after the hour that was chosen for the next step.
@@ -362,19 +381,22 @@ def _antes_de_la_noche(momento: datetime) -> datetime:
     return momento - timedelta(hours=hora - 17) if hora > 19 else momento
 
 
-def _registrar(envio, *, azar: Random, personas, importador: Importador, agente: AgenteAduana | None) -> Expediente:
+def _productos() -> list[Producto]:
     # The demo has one verifier: only products whose methods all ask for a single verification.
     requisitos = Requisito.objects.filter(activo=True)
     dobles = requisitos.filter(metodo__verificaciones__gt=1).values("producto")
-    productos = list(
-        Producto.objects.filter(pk__in=requisitos.values("producto"), activo=True)
-        .exclude(pk__in=dobles)
-        .order_by("codigo")
-    )
-    producto = azar.choice(productos)
-    por_aire = producto.codigo in AEREOS or azar.random() < 0.15
+    de_una = Producto.objects.filter(pk__in=requisitos.values("producto"), activo=True).exclude(pk__in=dobles)
+    return list(de_una.order_by("codigo"))
+
+
+def _registrar(
+    envio, *, azar: Random, personas, importador: Importador, agente: AgenteAduana | None, unico: Producto | None
+) -> Expediente:
+    productos = _productos()
+    producto = unico or azar.choice(productos)
+    por_aire = not unico and (producto.codigo in AEREOS or azar.random() < 0.15)
     granel = not por_aire and producto.codigo in {"maiz-amarillo-duro", "trigo", "soya-grano", "torta-de-soya"}
-    origen = _origen(producto, azar)
+    origen = _origen(producto, Random(0) if unico else azar)  # noqa: S311
     ahora = reloj.ahora()
     datos = {
         "pfi": f"{ahora:%Y}-118-{azar.randint(1000, 9999):05d}",
@@ -400,7 +422,7 @@ def _registrar(envio, *, azar: Random, personas, importador: Importador, agente:
         datos["nave"] = f"{azar.choice(['DEMO PACIFIC', 'DEMO ANDES', 'DEMO ATLANTIC'])} V.{azar.randint(100, 699)}"
         datos["bl"] = f"DEMOBL{azar.randint(100000, 999999)}"
     partidas = [_partida(producto, origen, azar, con_contenedores=not por_aire and not granel, granel=granel)]
-    if not granel and azar.random() < 0.15:
+    if not granel and not unico and azar.random() < 0.15:
         otro = azar.choice(productos)
         partidas.append(_partida(otro, _origen(otro, azar), azar, con_contenedores=not por_aire, granel=False))
     if agente:

@@ -1,12 +1,14 @@
 """`manage.py cargar_demo --expedientes N --semilla S`: invented cases with true histories."""
 
+from itertools import chain
+
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from expedientes.models import Expediente, Producto
 from gestion.demo import completar
-from laboratorio.demo import crear_equipo, crear_expedientes, crear_personas, crear_reglas_y_suplencias
+from laboratorio.demo import crear_equipo, crear_expedientes, crear_historia, crear_personas, crear_reglas_y_suplencias
 
 
 class Command(BaseCommand):
@@ -27,12 +29,14 @@ class Command(BaseCommand):
         crear_personas()
         cuantos = opciones["expedientes"]
         # Fewer: a load that was cut short goes on where it stopped.
-        if opciones["si_falta"] and Expediente.objects.count() >= cuantos:
+        if opciones["si_falta"] and Expediente.objects.count() >= cuantos + cuantos * 3 // 10:
             self.stdout.write("Los datos de demostración ya están.")
             return
+        antes = cuantos * 3 // 10  # on top of them: what ended before, by which the end of the others is foretold
+        semilla = opciones["semilla"]
         barra = tqdm(
-            crear_expedientes(cuantos, opciones["semilla"]), total=cuantos, desc="Expedientes", unit="caso",
-            file=self.stderr, ascii=True, mininterval=1,
+            chain(crear_historia(antes, semilla), crear_expedientes(cuantos, semilla)), total=antes + cuantos,
+            desc="Expedientes", unit="caso", file=self.stderr, ascii=True, mininterval=1,
         )  # fmt: skip
         for _expediente in barra:
             pass
