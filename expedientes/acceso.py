@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -50,30 +51,24 @@ class Llave:
     correo: str
 
 
-# One round to the database for what every opening of a page asks: whether the link lives, and opens this case.
+# One round to the database for what every opening of a page asks: whether the link lives, and which case it is of.
 LLAVE = """
-SELECT caso.id, caso.sello, caso.estado, enlace.referencia, enlace.correo, lower(importador.correo),
-       lower(agente.correo), caso.poder_desde, caso.poder_hasta
-  FROM expedientes_expediente caso
-  JOIN expedientes_importador importador ON importador.id = caso.importador_id
-  LEFT JOIN expedientes_agenteaduana agente ON agente.id = caso.agente_id
-  JOIN notificaciones_enlace enlace ON enlace.id = %s AND enlace.version = %s AND enlace.revocado_en IS NULL
-       AND (enlace.vence_en IS NULL OR enlace.vence_en > %s)
- WHERE caso.numero = %s"""
+SELECT caso.id, caso.sello, caso.estado, enlace.referencia, enlace.correo
+  FROM expedientes_expediente caso, notificaciones_enlace enlace
+ WHERE caso.numero = %s AND enlace.id = %s AND enlace.version = %s AND enlace.revocado_en IS NULL
+   AND (enlace.vence_en IS NULL OR enlace.vence_en > %s)"""
 
 
 def llave(numero: str, pk: int, version: int) -> Llave | None:
     """The link with that id and version, while it lives and opens the case of that number."""
-    with connection.cursor() as cursor:
-        cursor.execute(LLAVE, [pk, version, timezone.now(), numero])
-        fila = cursor.fetchone()
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        fila = cursor.execute(LLAVE, [numero, pk, version, timezone.now()], prepare=True).fetchone()
     if fila is None:
         return None
-    caso, sello, estado, referencia, correo, importador, agente, poder_desde, poder_hasta = fila
-    if referencia != f"expediente:{caso}":
-        suyo = correo == importador or (correo == agente and _hay_poder(poder_desde, poder_hasta))
-        if referencia != TODOS or not suyo:
-            return None
+    caso, sello, estado, referencia, correo = fila
+    if referencia != f"expediente:{caso}" and not (referencia == TODOS and casos_de(correo).filter(pk=caso).exists()):
+        return None
     return Llave(caso, sello, estado, pk, version, correo)
 
 

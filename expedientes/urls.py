@@ -37,6 +37,8 @@ TEXTO = "textos/<slug:nombre>/<slug:audiencia>"
 CASO = "expedientes/<caso:numero>"
 
 urlpatterns = [
+    # Asked for by every importer's phone every half minute: found first.
+    path(f"{SEGUIDO}/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
     path("expedientes/nuevo/", views.expediente_nuevo, name="expediente_nuevo"),
     path("expedientes/ephyto/", views.ephyto_leer, name="ephyto_leer"),
     path(f"{PARTIDA}/programar/", views.partida_programar, name="partida_programar"),
@@ -119,7 +121,6 @@ urlpatterns = [
     path("mis-expedientes/cerrar/", vistas_acceso.mis_expedientes_cerrar, name="mis_expedientes_cerrar"),
     path("mis-expedientes/<caso:numero>/", vistas_acceso.mis_expedientes_caso, name="mis_expedientes_caso"),
     path(f"{SEGUIDO}/todos/", vistas_acceso.seguimiento_todos, name="seguimiento_todos"),
-    path(f"{SEGUIDO}/", vistas_publicas.seguimiento_caso, name="seguimiento_caso"),
     path(
         f"{SEGUIDO}/documentos/<cvd:cvd>/",
         vistas_publicas.seguimiento_documento,

@@ -93,6 +93,8 @@ def de_la_galleta(request: HttpRequest, nombre: str, *, salt: str) -> tuple[int,
 _TOKEN = f"token-{secrets.token_hex(16)}"
 # Its words count hours and days, and a day ends: what is kept of it is of these ten minutes.
 _RATO_SEGUNDOS = 600
+# What no act changes, the name of a product or a text of ours, may be this old.
+_SE_GUARDA_SEGUNDOS = 300
 
 
 @login_not_required
@@ -102,24 +104,28 @@ def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
     """The case, told. It stays true by itself: what asks again for it gets the piece that changed, or a 304.
 
     One query says whether the link lives, what it opens and whether anything happened since; the composed page is
-    kept a minute, under the seal of the case's log, for this link and language alone.
+    kept for some minutes, under the seal of the case's log, for this link and language alone.
     """
     llave = llave_de(request, numero)
     if llave is None:
         return HttpResponseClientRefresh() if request.headers.get("HX-Request") else sin_enlace(request)
     rato = int(reloj.ahora().timestamp()) // _RATO_SEGUNDOS
     clave = f"seguimiento:{llave.expediente}:{llave.sello}:{llave.enlace}.{llave.version}:{get_language()}:{rato}"
-    una = vivo.pieza(clave, partial(_contar, llave))
     segundos = settings.SEGUIMIENTO_SEGUNDOS if llave.estado in ABIERTOS else 0
+
+    def una() -> vivo.Pieza:
+        return vivo.pieza(clave, partial(_contar, llave), segundos=_SE_GUARDA_SEGUNDOS)
+
+    def entera() -> str:
+        contexto = {"pieza": una(), "segundos": segundos, "numero": numero, "csrf_token": _TOKEN}
+        return render_to_string("expedientes/seguimiento.html", contexto, request)
+
     if request.headers.get("HX-Request"):
-        return vivo.responder(request, una, segundos=segundos)
-    contexto = {"pieza": una, "segundos": segundos, "numero": numero}
+        return vivo.responder(request, una(), segundos=segundos)
     if request.GET or request.COOKIES.keys() & {CookieStorage.cookie_name, settings.SESSION_COOKIE_NAME}:
+        contexto = {"pieza": una(), "segundos": segundos, "numero": numero}
         return render(request, "expedientes/seguimiento.html", contexto)
-    contexto["csrf_token"] = _TOKEN
-    pagina = vivo.pieza(
-        f"{clave}:pagina", partial(render_to_string, "expedientes/seguimiento.html", contexto, request)
-    )  # fmt: skip
+    pagina = vivo.pieza(f"{clave}:pagina", entera, segundos=_SE_GUARDA_SEGUNDOS)
     return HttpResponse(pagina.html.replace(_TOKEN, get_token(request)))
 
 
