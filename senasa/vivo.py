@@ -4,7 +4,8 @@ A page that stays true by itself wraps what may change in `componentes/vivo.html
 again every so often while somebody looks, and sends the ETag of what stands there. The view says, from one cheap
 query, a `clave` that is another whenever the piece may be another (the seal of a case's log, the last id of a table,
 the hour that its words depend on), and how to compose it. Composed pieces are kept in the memory of the process, a
-minute unless the view says otherwise. The ETag is of the piece's own text: nothing that does not show can be told from it.
+minute unless the view says otherwise. The ETag is of the piece's own text: nothing that does not show can be told from
+it.
 
 A page whose live parts do not stand together names those that lie `aparte`: each goes into the element whose id is
 `vivo-` and its name.
