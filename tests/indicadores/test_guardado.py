@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -36,6 +37,11 @@ def periodos() -> list[tuple[date, date]]:
     """The months from before the first case to the present one."""
     hoy = timezone.localdate()
     return [(mes, guardado.fin_de_mes(mes)) for mes in meses(hoy - timedelta(days=170), hoy)]
+
+
+def mes_de(cuando: datetime) -> tuple[date, date]:
+    dia = timezone.localdate(cuando).replace(day=1)
+    return dia, guardado.fin_de_mes(dia)
 
 
 def ambitos() -> list[Puesto | None]:
@@ -127,6 +133,15 @@ def test_iguales_tras_cada_acto_tardio(historia: dict[str, Any]) -> None:
     acto("un rebote que llega tarde", lambda: Notificacion.objects.filter(aviso="informe_emitido").update(
         rebotada_en=timezone.now() - HACE + timedelta(days=2)
     ))  # fmt: skip
+    # Sent in the first hours of the month after its report's, it is still of the report's month.
+    aviso = Notificacion.objects.filter(aviso="informe_emitido").order_by("pk")[:1]
+    cambio_de_mes = guardado.limites(
+        *periodos()[periodos().index(mes_de(timezone.now() - HACE + timedelta(hours=12))) + 1]
+    )[0]
+    for horas in (12, 13):
+        acto(f"un aviso que salió a las {horas} h del mes siguiente", lambda horas=horas: Notificacion.objects.filter(
+            pk__in=aviso.values("pk")
+        ).update(enviada_en=cambio_de_mes + timedelta(hours=horas)))  # fmt: skip
     acto("otro importador", lambda: Expediente.objects.filter(pk=cerrado.expediente.pk).update(
         importador=crear_importador(2)
     ))  # fmt: skip
@@ -184,6 +199,9 @@ def test_iguales_tras_cualquier_cambio_de_lo_que_se_lee(historia: dict[str, Any]
             valores = {columna: None}
         if columna == "cierres":
             valores["reaperturas"] = 1
+        if columna == "t2":  # from in time to late
+            fila = Hitos.objects.filter(t2__lte=F("t1") + timedelta(days=DIAS_DE_ENVIO)).values_list("pk", flat=True)[0]
+            valores = {"t2": F("t1") + timedelta(days=DIAS_DE_ENVIO + 3)}
         modelo._default_manager.filter(pk=fila).update(**valores)
         cambiadas.add((modelo, columna))
         exigir_iguales(f"{vez}: {modelo.__name__} {fila} {valores}")
@@ -242,13 +260,14 @@ def test_un_acto_que_se_confirma_mientras_se_calcula_deja_viejo_lo_guardado(
 ) -> None:
     """Begun before the reader looked, committed after he computed: what he keeps is stale from the first moment."""
     otra.execute("UPDATE expedientes_hitos SET repeticiones = 5 WHERE t7 IS NOT NULL")
-    guardar = guardado._guardar
+    computar = guardado.computar
 
-    def y_entretanto(*args: Any) -> None:
+    def y_entretanto(*args: Any) -> Any:
+        computado = computar(*args)
         otra.commit()
-        guardar(*args)
+        return computado
 
-    monkeypatch.setattr(guardado, "_guardar", y_entretanto)
+    monkeypatch.setattr(guardado, "computar", y_entretanto)
     leidas = guardado.contar(cuidado.TODAS, periodos())
     monkeypatch.undo()
     assert sum(fila["repeticiones"] for fila in leidas) == 0
