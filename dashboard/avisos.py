@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from expedientes import entregas
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA
 from expedientes.models import Expediente
+from expedientes.textos import TEXTOS
 from notificaciones.models import Notificacion
 from notificaciones.services import LUGAR_DEL_ENLACE, sin_secretos
 
@@ -66,6 +67,15 @@ class Aviso:
     reenvio: int | None
     # Whose address of now it went to, which can be corrected; nobody's once it was.
     de_quien: str
+
+    @property
+    def texto(self) -> str:
+        """Which text it was written with, in words; nothing where texts have no versions."""
+        nombre, _barra, resto = self.notificacion.version_del_texto.partition("/")
+        para, _barra, version = resto.partition("/")
+        if nombre not in TEXTOS:
+            return ""
+        return f"{TEXTOS[nombre].titulo}, para el {para}: {f'v{version}' if version != '0' else 'de fábrica'}"
 
     @property
     def nota(self) -> str:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -28,9 +29,15 @@ def mis_avisos(request: HttpRequest) -> HttpResponse:
     return render(request, "gestion/mis_avisos.html", {"page_obj": pagina, "acciones": acciones, "sin_leer": sin_leer})
 
 
+@login_not_required
 @require_safe
 def campana_ahora(request: HttpRequest) -> HttpResponse:
-    """The bell of a page that is open: a 304 while it says the same."""
+    """The bell of a page that is open: a 304 while it says the same.
+
+    When the session has ended it says nothing: nobody who still writes is led away from his page by it.
+    """
+    if not request.user.is_authenticated:
+        return HttpResponse(status=204)
     return vivo.responder(
         request,
         campana.pieza(request.user),

@@ -139,3 +139,7 @@ def test_the_bell_of_an_open_page_costs_a_304_until_something_comes(entrar, cert
     assert 'hx-get="/mis-avisos/campana/"' in nueva.content.decode()  # and it goes on asking
     assert nueva["ETag"] != etag
     assert nueva["Cache-Control"] == "private, no-store"
+    # When the session ends, nobody who still writes is led away from his page.
+    navegador.logout()
+    fuera = navegador.get(url, headers={"hx-request": "true"})
+    assert (fuera.status_code, fuera.content, "hx-redirect" in fuera.headers) == (204, b"", False)
