@@ -92,6 +92,7 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
     cosas = [
         Cosa("a mano", grande, [Pagina("/bench/tablero-a-mano/", jefe)]),
         Cosa("tablero", grande, [tablero]),
+        Cosa("tablero de nuevo", grande, [Pagina("/bench/tablero-de-nuevo/", jefe)]),
         Cosa("tablero de menos", chica, [Pagina("/tablero/", jefe_chica)]),
         Cosa("admin", grande, [Pagina("/bench/admin/expedientes/expediente/", admin)], 1),
         Cosa("admin con columnas", grande, [Pagina("/bench/admin-con-columnas/expedientes/expediente/", admin)], 1),
@@ -115,6 +116,11 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
         Fila(
             f"tablero, {casos:,} expedientes, {casos // PARTE_ABIERTA:,} abiertos", "SQL a mano y vista desnuda",
             t.razon("tablero", "a mano"), 2, detalle=f"{_ms(t, 'tablero')} / {_ms(t, 'a mano')}",
+        ),
+        Fila(
+            "el mismo, después de un acto en cada caso que muestra", "SQL a mano y vista desnuda",
+            t.razon("tablero de nuevo", "a mano"), 2,
+            detalle=f"{_ms(t, 'tablero de nuevo')} / {_ms(t, 'a mano')}",
         ),
         Fila(
             "el mismo", "lista del admin, con las mismas columnas y orden",
@@ -142,7 +148,7 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
         ),
         Fila(
             f"consultas de una página, {casos:,} expedientes", f"con {pequena:,}",
-            max(mas / menos for mas, menos in preguntas), 1,
+            max(mas / max(menos, 1) for mas, menos in preguntas), 1,
             detalle=", ".join(f"{pagina.ruta.split('/')[1]} {mas} / {menos}"
                               for pagina, (mas, menos) in zip(de_mas, preguntas, strict=True)),
         ),

@@ -1,16 +1,19 @@
 """The site as it is, and beside it what its pages are measured against: an empty view, the board's rows without us,
 the Django admin's list of the same table."""
 
+from itertools import count
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import include, path
 from django.utils.html import escape
 from django.views.decorators.cache import never_cache
 
+from dashboard.queries import LEIDOS
+from dashboard.views import tablero
 from expedientes.models import Expediente
 
 from . import suelo
@@ -70,8 +73,20 @@ def tablero_a_mano(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"<p>{escape(cuenta)}</p><table>{cuerpo}</table>")
 
 
+_veces = count(1)
+
+
+@login_required
+def tablero_de_nuevo(request: HttpRequest) -> HttpResponse:
+    """The board as after an act on every case that it shows: neither its rows nor its page are kept from before."""
+    LEIDOS.clear()
+    request.GET = QueryDict(f"page={1:0{next(_veces)}d}")  # the first page, by a name that nobody has asked it by
+    return tablero(request)
+
+
 urlpatterns = [
     path("bench/vacia/", vacia),
+    path("bench/tablero-de-nuevo/", tablero_de_nuevo),
     path("bench/vacia-publica/", vacia_publica),
     path("bench/tablero-a-mano/", tablero_a_mano),
     path("bench/admin/", tal_cual.urls),
