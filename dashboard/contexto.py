@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from expedientes import entregas
 from gestion import campana
@@ -96,7 +95,7 @@ def _contar(que: str, usuario: Usuario) -> int:
         case "avisos_perdidos":
             return entregas.recientes(entregas.por_reparar(entregas.visibles_para(usuario))).count()
         case "posentrada":
-            return queries.en_posentrada(usuario).filter(posentrada_vence__lt=timezone.localdate(reloj.ahora())).count()
+            return queries.posentrada_vencida(usuario).count()
         case "sin_llegar":
             suyas = Muestra.objects.filter(estado=EstadoMuestra.ENVIADA, demora_avisada_en__isnull=False)
             return suyas.visibles_para(usuario).count()

@@ -11,7 +11,8 @@ from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache
-from django.db.models import BigIntegerField, Count, Exists, F, Func, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.contrib.postgres.aggregates import BitXor
+from django.db.models import BigIntegerField, Count, Exists, F, Func, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -39,6 +40,7 @@ from laboratorio.models import (
     EstadoMuestra,
     Muestra,
 )
+from senasa import reloj
 from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
 
 from . import palabras
@@ -147,7 +149,7 @@ NUMEROS = ("total", *Semaforo.values, "huella")
 def recuento_por_puesto(casos: QuerySet[Expediente], ahora: datetime) -> dict[int, Cuenta]:
     """Open cases by post, stage and semáforo, in one query: {puesto: {estado: {"total": n, "vencido": n, …}}}."""
     luces = {luz.value: Count("pk", filter=del_semaforo(luz, ahora)) for luz in Semaforo}
-    huella = Sum(Func("pk", "eventos", function="hashint8extended", output_field=BigIntegerField()))
+    huella = BitXor(Func("pk", "eventos", function="hashint8extended", output_field=BigIntegerField()))
     filas = casos.order_by().values("puesto", "estado").annotate(total=Count("pk"), huella=huella, **luces)
     por_puesto: dict[int, Cuenta] = {}
     for puesto, etapa, *numeros in filas.values_list("puesto", "estado", *NUMEROS):
@@ -161,7 +163,9 @@ def sumar(cuentas: Iterable[Cuenta]) -> Cuenta:
     for cuenta in cuentas:
         for etapa, numeros in cuenta.items():
             for clave, numero in numeros.items():
-                total[etapa][clave] += numero
+                total[etapa][clave] = (
+                    total[etapa][clave] ^ numero if clave == "huella" else total[etapa][clave] + numero
+                )
     return total
 
 
@@ -423,6 +427,12 @@ def en_posentrada(usuario: Usuario) -> QuerySet[Any]:
         .select_related("expediente__importador", "expediente__puesto", "producto", "pais_origen")
         .order_by("posentrada_vence", "pk")
     )
+
+
+def posentrada_vencida(usuario: Usuario) -> QuerySet[Medida]:
+    """The measures of `en_posentrada` whose date has passed: of a closed case no other waits."""
+    vencidas = Medida.objects.pendientes().filter(vence_en__lt=timezone.localdate(reloj.ahora()))
+    return vencidas.filter(dictamen__partida__expediente__estado=Estado.CERRADO).visibles_para(usuario)
 
 
 # What may be done to the case as a whole, in the order in which the page offers it.

@@ -329,7 +329,7 @@ class Expediente(models.Model):
             models.Index(
                 fields=["puesto", "vence_en"],
                 name="expediente_abierto",
-                include=["estado", "id"],
+                include=["estado", "id", "eventos"],
                 condition=~Q(estado__in=TERMINADOS),
             ),
             # The order of the board, column by column: `dashboard.queries.por_urgencia`.
@@ -953,6 +953,11 @@ class Medida(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["dictamen"], condition=Q(cumplida_en__isnull=True), name="medida_una_pendiente"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["vence_en"], name="medida_por_vencer", condition=Q(cumplida_en=None, sin_efecto_en=None)
             )
         ]
 

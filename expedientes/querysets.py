@@ -63,6 +63,8 @@ class ConsultaDocumento(ConsultaDelCaso):
     pass
 
 
-class ConsultaMedida(models.QuerySet):
+class ConsultaMedida(ConsultaDelCaso):
+    camino = "dictamen__partida__expediente__"
+
     def pendientes(self):
         return self.filter(cumplida_en=None, sin_efecto_en=None)
