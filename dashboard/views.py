@@ -1,5 +1,6 @@
 """Boards, the case page, search, attention: read through `queries`, shown, nothing written but by services."""
 
+from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -105,7 +106,7 @@ def tablero(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/tablero.html", contexto_del_tablero)
 
 
-def _componer(request: HttpRequest, pedido: Tablero) -> tuple[str, dict[str, str]]:
+def _componer(request: HttpRequest, pedido: Tablero) -> tuple[str, Mapping[str, str]]:
     """The rows, and what stands apart from them on the page: what is late, what to do, the counts, what is exported."""
     contexto_vivo = _contexto(request, pedido)
     aparte = {nombre: render_to_string(plantilla, contexto_vivo, request) for nombre, plantilla in APARTE.items()}

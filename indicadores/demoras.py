@@ -174,7 +174,12 @@ def movimiento(desde: date, hasta: date, puesto: Puesto | None = None) -> list[S
         return []
     bordes = [_medianoche(primero) for primero, _ultimo in semanas] + [_medianoche(lunes)]
     with connection.cursor() as cursor:
-        datos = {"bordes": bordes, "primero": bordes[0], "fin": bordes[-1], "puesto": puesto.pk if puesto else None}
+        datos: dict[str, Any] = {
+            "bordes": bordes,
+            "primero": bordes[0],
+            "fin": bordes[-1],
+            "puesto": puesto.pk if puesto else None,
+        }
         cursor.execute(MOVIMIENTO, datos)
         cuenta = {i: (int(abre), int(cierra)) for i, abre, cierra in cursor.fetchall()}
     abren, cierran = cuenta.get(0, (0, 0))
