@@ -335,9 +335,12 @@ def causas(filtro: Filtro, ahora: datetime) -> Causas:
     todos = {uno.pk: uno for uno in Metodo.objects.select_related("disciplina")}
     metodos: list[Causa] = []
     sumas: dict[tuple[str, str], list[Causa]] = {}
-    por_metodo = con_horas(filas(filtro), ahora).order_by().values("analisis__metodo").annotate(**cuentas)
+    # Asked of each row's own analysis: joined, all the analyses there are would be read.
+    metodo_de = Subquery(Analisis.objects.filter(pk=OuterRef("analisis_id")).values("metodo_id")[:1])
+    con_metodo = con_horas(filas(filtro), ahora).order_by().annotate(metodo=metodo_de)
+    por_metodo = con_metodo.values("metodo").annotate(**cuentas)
     for fila in por_metodo:
-        metodo = todos.get(fila["analisis__metodo"])
+        metodo = todos.get(fila["metodo"])
         nombre, cual = (str(metodo), str(metodo.pk)) if metodo else (ETAPA_DE_LA_MUESTRA, SIN_METODO)
         causa = Causa(nombre, {"cuenta": "filas", "metodo": cual}, *_cuenta(fila))
         metodos.append(causa)
