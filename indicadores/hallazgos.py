@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from .cifra import Cifra
 from .graficos import Barra, Grafico, Punto, Serie, barra, lineas, numero, pareto
 from .reversiones import SEMANA, Ahorro, Causa, Causas, Control, Filtro, Periodo
 
@@ -193,16 +194,6 @@ def _hallazgo(mayor: Causa | None, total: float, por_horas: bool) -> str:
 
 
 # ── Cards ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Cifra:
-    """A number as a card shows it. `texto` is empty when it cannot be computed, and `notas` then say why."""
-
-    nombre: str
-    texto: str
-    url: str = ""
-    notas: Sequence[tuple[str, str]] = ()
 
 
 def cifras(control: Control, causas: Causas, ahorrado: Ahorro, filtro: Filtro) -> list[Cifra]:

@@ -1,7 +1,6 @@
-"""How the programme's figures are said: a card a number, with its n and what was left out, and charts over months."""
+"""How the programme's figures are said: a card a number, its n, what was left out; and charts over months."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 
 from django.urls import reverse
@@ -10,23 +9,17 @@ from django.utils.http import urlencode
 
 from senasa.models import Puesto
 
+from . import cuadro, hallazgos
+from .cifra import Antes, Cifra, Nota
 from .graficos import Grafico, Punto, Serie, lineas, numero
 from .informados import Informados
+from .models import LineaBase
 from .programa import DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, EXCLUIDOS, Medida, Parte, Programa
+from .reversiones import Filtro
+
+I = LineaBase.Indicador  # noqa: E741 - the nine, read in a table
 
 Enlace = Callable[[str, date, date], str]
-
-
-@dataclass(frozen=True)
-class Cifra:
-    """A number as a card shows it. `texto` is empty when it cannot be computed, and `porque` then says why."""
-
-    nombre: str
-    texto: str
-    url: str = ""
-    notas: Sequence[str] = ()
-    porque: str = ""
-    excluidos: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
 def enlazar(puesto: Puesto | None) -> Enlace:
@@ -47,52 +40,101 @@ def _pct(parte: float | None) -> str:
     return "" if parte is None else f"{numero(parte)} %"
 
 
-def _medidas(medida: Medida) -> list[str]:
+def _medidas(medida: Medida) -> str:
     if not medida.n:
-        return []
-    return [f"mediana {numero(medida.mediana)} · 9 de cada 10 en {numero(medida.p90)} días o menos · n = {medida.n}"]
+        return ""
+    return f"mediana {numero(medida.mediana)} · 9 de cada 10 en {numero(medida.p90)} días o menos · n = {medida.n}"
 
 
-def _de(parte: Parte) -> list[str]:
-    return [f"{parte.cuantos} de {parte.n}"] if parte.n else []
+def _de(parte: Parte) -> str:
+    return f"{parte.cuantos} de {parte.n}" if parte.n else ""
 
 
-def cifras(p: Programa, inf: Informados) -> list[Cifra]:
-    """The nine indicators of one period, in the order of domain.md."""
+def _notas(*textos: str) -> list[Nota]:
+    return [(texto, "") for texto in textos if texto]
+
+
+def cifras(p: Programa, inf: Informados, bases: Mapping[str, LineaBase], abre: Container[str]) -> list[Cifra]:
+    """The nine indicators of one period, in the order of domain.md, each against its baseline if it has one.
+
+    `abre`: which of «informados», «reversiones_detras» and «reversiones_informes» the reader may open; of the other
+    pages the number is shown without a link.
+    """
     enlace = enlazar(p.puesto)
+    codigo = p.puesto.codigo if p.puesto else ""
 
     def ver(cual: str) -> str:
         return enlace(cual, p.desde, p.hasta)
 
-    def fuera(*razones: str) -> list[tuple[str, str]]:
+    def fuera(*razones: str) -> list[Nota]:
         return [(f"{p.excluidos[r]} {EXCLUIDOS[r]}", ver(r)) for r in razones if p.excluidos[r]]
 
+    def revertidas(pagina: str, **mas: str) -> str:
+        return hallazgos.enlace(Filtro(p.desde, p.hasta, p.puesto), pagina, **mas) if pagina in abre else ""
+
+    def antes(clave: str, ahora: float | None) -> Antes | None:
+        if clave not in bases:
+            return None
+        indicador, base = cuadro.POR_CLAVE[clave], bases[clave].valor
+        consulta = {"desde": f"{p.desde:%Y-%m}", "hasta": f"{p.hasta:%Y-%m}", "puesto": codigo}
+        return Antes(
+            cuadro.escribir(base, indicador.unidad),
+            f"{reverse('linea_base')}?{urlencode(consulta)}",
+            cuadro.comparar(indicador, ahora, base),
+        )
+
+    del_mes = f"{reverse('informados')}?{urlencode({'mes': f'{p.desde:%Y-%m}', 'puesto': codigo})}"
+    sin_cierres = "ningún caso con muestra se cerró en el período"
     return [
-        Cifra("1 · De la primera muestra al cierre", _dias(p.ciclo.media), ver("ciclo"), _medidas(p.ciclo),
-              "ningún caso con muestra se cerró en el período", fuera("sin_muestra")),
-        Cifra(f"2 · Cerrados en menos de {DIAS_DEL_CICLO} días", _pct(p.a_tiempo.pct), ver("a_tiempo"), _de(p.a_tiempo),
-              "ningún caso con muestra se cerró en el período"),
-        Cifra("3 · Del informe al dictamen", _dias(p.informe_a_dictamen.media), ver("decision"),
-              _medidas(p.informe_a_dictamen), "ningún caso cerrado se decidió sobre un informe",
-              fuera("sin_informe", "decision_antes_del_informe")),
-        Cifra(f"4 · Enviados en {DIAS_DE_ENVIO} días o menos", _pct(p.envio.pct), ver("envio"), _de(p.envio),
-              "nada se muestreó en el período, o aún está en plazo", fuera("plazo_no_vencido")),
-        Cifra(f"5 · Abiertos hace más de {DIAS_DEL_REZAGO} días", str(p.rezago), ver("rezago"),
-              [f"y {p.rezago_sin_muestra} sin ninguna muestra", f"al {date_format(p.al, 'j M Y, H:i').lower()}"]),
-        Cifra("6 · Solicitantes informados", _pct(inf.pct), "",
-              [f"{inf.solicitantes_informados} de {inf.solicitantes} solicitantes · "
-               f"{inf.informes_informados} de {inf.informes} informes"] if inf.solicitantes else [],
-              "ningún informe se emitió en el período"),
-        Cifra("7 · Reversiones por 100 muestras", "" if p.por_100 is None else numero(p.por_100), "",
-              [f"{p.reversiones} sobre {p.muestras} muestras recibidas",
-               *([f"{_pct(p.pct_autoaprobadas)} autoaprobadas"] if p.reversiones else [])],
-              "ninguna muestra se recibió en el período"),
-        Cifra("8 · Negativos firmados por la máquina", _pct(p.autofirmados.pct), "",
-              [*_de(p.autofirmados),
-               *([f"del último ensayo al informe: mediana {numero((p.ensayo_a_informe.mediana or 0) * 24)} h"]
-                 if p.ensayo_a_informe.n else [])],
-              "ningún informe negativo se emitió en el período"),
-        Cifra("9 · Reclamos", "", porque="este sistema todavía no registra reclamos"),
+        Cifra(
+            "1 · De la primera muestra al cierre", _dias(p.ciclo.media), ver("ciclo"),
+            _notas(_medidas(p.ciclo) or sin_cierres), fuera("sin_muestra"), antes(I.CICLO, p.ciclo.media),
+        ),
+        Cifra(
+            f"2 · Cerrados en menos de {DIAS_DEL_CICLO} días", _pct(p.a_tiempo.pct), ver("a_tiempo"),
+            _notas(_de(p.a_tiempo) or sin_cierres), antes=antes(I.A_TIEMPO, p.a_tiempo.pct),
+        ),
+        Cifra(
+            "3 · Del informe al dictamen", _dias(p.informe_a_dictamen.media), ver("decision"),
+            _notas(_medidas(p.informe_a_dictamen) or "ningún caso cerrado se decidió sobre un informe"),
+            fuera("sin_informe", "decision_antes_del_informe"), antes(I.DECISION, p.informe_a_dictamen.media),
+        ),
+        Cifra(
+            f"4 · Enviados en {DIAS_DE_ENVIO} días o menos", _pct(p.envio.pct), ver("envio"),
+            _notas(_de(p.envio) or "nada se muestreó en el período, o aún está en plazo"),
+            fuera("plazo_no_vencido"), antes(I.ENVIO, p.envio.pct),
+        ),
+        Cifra(
+            f"5 · Abiertos hace más de {DIAS_DEL_REZAGO} días", str(p.rezago), ver("rezago"),
+            [(f"y {p.rezago_sin_muestra} sin ninguna muestra", ver("rezago_sin_muestra")),
+             (f"al {date_format(p.al, 'j M Y, H:i').lower()}", "")],
+            antes=antes(I.REZAGO, p.rezago),
+        ),
+        Cifra(
+            "6 · Solicitantes informados", _pct(inf.pct), del_mes if "informados" in abre else "",
+            _notas(f"{inf.solicitantes_informados} de {inf.solicitantes} solicitantes · "
+                   f"{inf.informes_informados} de {inf.informes} informes" if inf.solicitantes
+                   else "ningún informe se emitió en el período"),
+            antes=antes(I.INFORMADOS, inf.pct),
+        ),
+        Cifra(
+            "7 · Reversiones por 100 muestras", "" if p.por_100 is None else numero(p.por_100),
+            revertidas("reversiones_detras"),
+            [(f"{p.reversiones} sobre {p.muestras} muestras recibidas" if p.muestras
+              else "ninguna muestra se recibió en el período", ""),
+             *([(f"{_pct(p.pct_autoaprobadas)} autoaprobadas", revertidas("reversiones_detras", autoaprobadas="on"))]
+               if p.reversiones else [])],
+            antes=antes(I.REVERSIONES, p.por_100),
+        ),
+        Cifra(
+            "8 · Negativos firmados por la máquina", _pct(p.autofirmados.pct),
+            revertidas("reversiones_informes", firma="automatica"),
+            _notas(_de(p.autofirmados) or "ningún informe negativo se emitió en el período",
+                   f"del último ensayo al informe: mediana {numero((p.ensayo_a_informe.mediana or 0) * 24)} h"
+                   if p.ensayo_a_informe.n else ""),
+            antes=antes(I.AUTOFIRMADOS, p.autofirmados.pct),
+        ),
+        Cifra("9 · Reclamos", "", "", _notas("este sistema todavía no registra reclamos")),
     ]  # fmt: skip
 
 

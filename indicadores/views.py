@@ -15,8 +15,8 @@ from senasa.models import Puesto, Rol, Usuario
 from senasa.permisos import con_rol
 from senasa.tablas import csv_de
 
+from . import linea_base, tarjetas, vistas_informados, vistas_reversiones
 from . import programa as figuras
-from . import tarjetas
 from .forms import FormularioDePeriodo
 from .informados import informados
 from .querysets import LISTAS, de_la_lista
@@ -41,6 +41,12 @@ def periodo(request: HttpRequest) -> FormularioDePeriodo:
     return FormularioDePeriodo(request.GET.dict(), hoy=hoy, puestos=puestos, obligado=obligado)
 
 
+def _abre(usuario: Usuario) -> set[str]:
+    """The pages behind a number that not everybody who reads the number may open."""
+    abre = {"informados"} if usuario.tiene(*vistas_informados.DIRIGEN) else set()
+    return abre | ({"reversiones_detras", "reversiones_informes"} if usuario.tiene(*vistas_reversiones.VEN) else set())
+
+
 @con_rol(*VEN_PROGRAMA)
 @require_safe
 def programa(request: HttpRequest) -> HttpResponse:
@@ -53,7 +59,12 @@ def programa(request: HttpRequest) -> HttpResponse:
         "puesto": form.cual,
         "ultimo": ultimo,
         "en_curso": ultimo.hasta >= timezone.localdate(reloj.ahora()),
-        "cifras": tarjetas.cifras(ultimo, informados(ultimo.desde, ultimo.hasta, form.cual)),
+        "cifras": tarjetas.cifras(
+            ultimo,
+            informados(ultimo.desde, ultimo.hasta, form.cual),
+            linea_base.vigentes(form.cual),
+            _abre(request.user),  # type: ignore[arg-type]
+        ),
         "al_lado": tarjetas.al_lado(ultimo),
         "graficos": tarjetas.graficos(todos),
     }

@@ -1,6 +1,6 @@
 """Indicator 6: of those whose report came out, who was told in time; from the outbox's own rows."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -122,6 +122,7 @@ def test_la_pagina_dice_quien_no_se_entero_y_por_que(client: Client, certificado
     )
     avisos(dos).delete()
     assert dicho()[dos.expediente.numero].startswith("No se debió ningún aviso")
+    assert client.get("/programa/informados/", {"mes": "2019-03"}).context["elegido"] == date(2019, 3, 1)
     for raro in ({"mes": "x"}, {"puesto": "x"}, {"mes": "1900-01"}):
         assert client.get("/programa/informados/", raro).status_code == 200
     client.force_login(personas()["inspector"])

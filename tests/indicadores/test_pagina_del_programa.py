@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes.models import Hitos
+from indicadores import linea_base
 from indicadores.programa import calcular
 from indicadores.querysets import LISTAS, de_la_lista
 from senasa.models import Puesto, Usuario
@@ -104,3 +105,47 @@ def test_un_periodo_que_no_existe_es_404(consulta):
     assert entrar("direccion").get(reverse("programa_casos", args=["ciclo"]), consulta).status_code == 404
     assert entrar("direccion").get(reverse("programa"), {"desde": "zz", "hasta": "'", "puesto": "%"}).status_code == 200
     assert entrar("direccion").get(reverse("programa_casos", args=["otra"]), consulta).status_code == 404
+
+
+def _tarjeta(texto: str, numero: int) -> str:
+    return re.search(rf"<h3>{numero} · .*?</div>", texto, re.DOTALL)[0].replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    ("quien", "abre"),
+    [("jefe", set()), ("director", {7, 8}), ("direccion", {6, 7, 8}), ("admin", {6})],
+)
+def test_las_tarjetas_6_7_y_8_abren_lo_que_cuentan_a_quien_puede_verlo(certificado, quien, abre):
+    crear_caso("cerrado", hace=timedelta(hours=30))
+    personas()
+    navegador = entrar(quien)
+    texto = navegador.get(reverse("programa"), {"puesto": "PCM"}).content.decode()
+    paginas = {6: "informados", 7: "reversiones_detras", 8: "reversiones_informes"}
+    con_enlace = set()
+    for numero, nombre in paginas.items():
+        if urls := re.findall(r'href="([^"]+)"><b>', _tarjeta(texto, numero)):
+            assert urls[0].startswith(reverse(nombre) + "?")
+            assert navegador.get(urls[0]).status_code == 200
+            con_enlace.add(numero)
+    assert con_enlace == abre
+
+
+def test_una_tarjeta_dice_lo_de_antes_y_si_mejora_solo_con_linea_base(certificado):
+    crear_caso("cerrado", hace=timedelta(hours=30))
+    personas()
+    direccion = entrar("direccion")
+    assert ">antes " not in direccion.get(reverse("programa")).content.decode()
+    for indicador, valor in (("media_ciclo_dias", 22.8), ("pct_menos_15_dias", 34), ("abiertos_mas_60_dias", 0)):
+        linea_base.fijar(
+            actor=Usuario.objects.get(username="direccion"), indicador=indicador, puesto=None, valor=valor,
+            periodo="2025", fuente="Informe anual", causa="Para comparar.",
+        )  # fmt: skip
+    texto = direccion.get(reverse("programa")).content.decode()
+    mes = f"{timezone.localdate():%Y-%m}"
+    assert f"{reverse('linea_base')}?desde={mes}&hasta={mes}&puesto=" in _tarjeta(texto, 1)
+    assert "antes 22,8\xa0d</a>" in _tarjeta(texto, 1)
+    assert "● mejor: −" in _tarjeta(texto, 1)
+    assert "● mejor: +66\xa0puntos" in _tarjeta(texto, 2)
+    assert "= igual" in _tarjeta(texto, 5)
+    assert ">antes " not in _tarjeta(texto, 3)
+    assert ">antes " not in direccion.get(reverse("programa"), {"puesto": "PCM"}).content.decode()
