@@ -112,8 +112,8 @@ def _hacer(faltan: dict[int, tuple[int, str]], pocos: bool) -> None:
             _crear(nombre_de(casos), de=base)
             with _sin_toques(nombre_de(casos)):
                 siembra.sembrar(dsn(nombre_de(casos)), hechos, casos=casos, abiertos=abiertos, ahora=reloj.ahora())
-            with dentro_de(nombre_de(casos)):
-                reversiones.anotar_regresos()  # as the worker does every five minutes
+                with dentro_de(nombre_de(casos)):
+                    reversiones.anotar_regresos()  # as the worker does every five minutes
             verificar(nombre_de(casos), casos)
             _ejecutar("COMMENT ON DATABASE {} IS {}", nombre_de(casos), sql.Literal(debida))
     finally:

@@ -16,9 +16,9 @@ from senasa.models import Puesto
 from .guardado import FRESCA, PLAZO, Cuenta, abrir, computar, contar, fin_de_mes
 from .informados import AVISADOS
 from .programa import CUENTAS
-from .reversiones import ESPERARON
+from .reversiones import DE_VUELTA, ESPERARON
 
-TODAS: Sequence[Cuenta] = (*CUENTAS, AVISADOS, ESPERARON)
+TODAS: Sequence[Cuenta] = (*CUENTAS, AVISADOS, ESPERARON, DE_VUELTA)
 # The pages open on a year; and how long one run of the worker may take.
 MESES = 12
 TIEMPO_S = 20.0

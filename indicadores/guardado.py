@@ -37,12 +37,14 @@ Cruda = dict[str, Any]
 class Cuenta:
     """A statement that gives one row for each period `p` (desde, hasta, al), of a post or of all.
 
-    `que`: the name under which the triggers know it. `valores`: its constants, part of the formula.
+    `que`: the name under which the triggers know it. `valores`: its constants, part of the formula. `de_uno`: what
+    counts one period, where the rows are chosen elsewhere; `sql` is then what it asks, for the formula alone.
     """
 
     que: str
     sql: str
     valores: Callable[[], Mapping[str, Any]] = dict
+    de_uno: Callable[[Periodo, Puesto | None, Disciplina | None], Cruda] | None = None
 
     @property
     def formula(self) -> str:
@@ -109,6 +111,8 @@ def computar(
     """The rows of a statement, by column, as they would come back from where they are kept: exact numbers as text."""
     if not periodos:
         return []
+    if cuenta.de_uno:
+        return [cuenta.de_uno(periodo, puesto, disciplina) for periodo in periodos]
     ahora = reloj.ahora()
     bordes = [limites(*periodo) for periodo in periodos]
     datos: dict[str, Any] = {

@@ -319,30 +319,64 @@ class Causas:
 ETAPA_DE_LA_MUESTRA = "Etapa de la muestra, sin método"
 
 
+# What some rows have in common, how many there are, the microseconds that they added, how many are not back yet.
+Grupos = list[list[Any]]
+
+
+def _por_motivo(suyas: QuerySet[Reversion]) -> Grupos:
+    return _agrupar(suyas, "accion", "motivo")
+
+
+def _por_metodo(suyas: QuerySet[Reversion]) -> Grupos:
+    # Asked of each row's own analysis: joined, all the analyses there are would be read.
+    metodo_de = Subquery(Analisis.objects.filter(pk=OuterRef("analisis_id")).values("metodo_id")[:1])
+    return _agrupar(suyas.annotate(metodo_de=metodo_de), "metodo_de")
+
+
+def _agrupar(suyas: QuerySet[Any], *campos: str) -> Grupos:
+    """Of rows that `con_horas` gives."""
+    cuentas = {"n": Count("pk"), "s": Sum("agrego"), "abiertas": Count("pk", filter=Q(volvio=None))}
+    grupos = suyas.order_by(*campos).values_list(*campos).annotate(**cuentas)
+    return [[*clave, n, suma // timedelta(microseconds=1), abiertas] for *clave, n, suma, abiertas in grupos]
+
+
+def _de_vuelta(dias: tuple[date, date], puesto: Puesto | None, disciplina: Disciplina | None) -> dict[str, Any]:
+    """What is back and noted so, by motive and by method: what it added grows no more."""
+    filtro = Filtro(*dias, puesto, disciplina)
+
+    def vueltas(suyas: ConsultaReversion) -> QuerySet[Reversion]:
+        return con_horas(suyas.filter(regreso__isnull=False), reloj.ahora())
+
+    return {"motivos": _por_motivo(vueltas(actos(filtro))), "metodos": _por_metodo(vueltas(filas(filtro)))}
+
+
+DE_VUELTA = Cuenta("causas", "actos y filas con regreso: cuántas, microsegundos, sin volver; 1", de_uno=_de_vuelta)
+
+
 def causas(filtro: Filtro, ahora: datetime) -> Causas:
     """What the reversions of the period are laid to: by motive each act once, by method and discipline each row."""
-    cuentas = {"n": Count("pk"), "s": Sum("agrego"), "abiertas": Count("pk", filter=Q(volvio=None))}
+    dias = [(filtro.desde, filtro.hasta)] if filtro.disciplina else _por_meses(filtro.desde, filtro.hasta)
+    vueltas = contar([DE_VUELTA], dias, filtro.puesto, filtro.disciplina)
+    # Of the few that are not noted as back the log is asked.
+    sueltas = list(_del_periodo(filtro).filter(regreso=None).values_list("pk", flat=True))
+    por_motivo = _juntar(
+        *(una["motivos"] for una in vueltas), _por_motivo(con_horas(actos(filtro).filter(pk__in=sueltas), ahora))
+    )
+    por_metodo = _juntar(
+        *(una["metodos"] for una in vueltas), _por_metodo(con_horas(filas(filtro).filter(pk__in=sueltas), ahora))
+    )
     textos = {(uno.accion, uno.codigo): uno.texto for uno in Motivo.objects.all()}
-    por_motivo = con_horas(actos(filtro), ahora).order_by().values("accion", "motivo").annotate(**cuentas)
     motivos = [
-        Causa(
-            textos.get((fila["accion"], fila["motivo"]), fila["motivo"]),
-            {"accion": fila["accion"], "motivo": fila["motivo"]},
-            *_cuenta(fila),
-        )
-        for fila in por_motivo
+        Causa(textos.get((accion, motivo), motivo), {"accion": accion, "motivo": motivo}, *cuenta)
+        for (accion, motivo), cuenta in por_motivo.items()
     ]
     todos = {uno.pk: uno for uno in Metodo.objects.select_related("disciplina")}
     metodos: list[Causa] = []
     sumas: dict[tuple[str, str], list[Causa]] = {}
-    # Asked of each row's own analysis: joined, all the analyses there are would be read.
-    metodo_de = Subquery(Analisis.objects.filter(pk=OuterRef("analisis_id")).values("metodo_id")[:1])
-    con_metodo = con_horas(filas(filtro), ahora).order_by().annotate(metodo=metodo_de)
-    por_metodo = con_metodo.values("metodo").annotate(**cuentas)
-    for fila in por_metodo:
-        metodo = todos.get(fila["metodo"])
+    for (pk,), cuenta in por_metodo.items():
+        metodo = todos.get(pk)
         nombre, cual = (str(metodo), str(metodo.pk)) if metodo else (ETAPA_DE_LA_MUESTRA, SIN_METODO)
-        causa = Causa(nombre, {"cuenta": "filas", "metodo": cual}, *_cuenta(fila))
+        causa = Causa(nombre, {"cuenta": "filas", "metodo": cual}, *cuenta)
         metodos.append(causa)
         de = (metodo.disciplina.nombre, str(metodo.disciplina_id)) if metodo else (nombre, SIN_METODO)
         sumas.setdefault(de, []).append(causa)
@@ -359,8 +393,14 @@ def causas(filtro: Filtro, ahora: datetime) -> Causas:
     return Causas(motivos, metodos, disciplinas)
 
 
-def _cuenta(fila: Any) -> tuple[int, float, int]:
-    return fila["n"], fila["s"].total_seconds() / 3600, fila["abiertas"]
+def _juntar(*varios: Grupos) -> dict[tuple[Any, ...], tuple[int, float, int]]:
+    """By what they have in common: how many, the hours that they added, how many are not back yet."""
+    sumas: dict[tuple[Any, ...], list[int]] = {}
+    for *clave, n, us, abiertas in chain.from_iterable(varios):
+        suma = sumas.setdefault(tuple(clave), [0, 0, 0])
+        suma[:] = suma[0] + n, suma[1] + us, suma[2] + abiertas
+    en_orden = sorted(sumas.items(), key=lambda par: str(par[0]))
+    return {clave: (n, us / HORA_US, abiertas) for clave, (n, us, abiertas) in en_orden}
 
 
 # ── What the automatic signature saved ────────────────────────────────────────────────────────────

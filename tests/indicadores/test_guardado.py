@@ -17,10 +17,10 @@ from django.utils import timezone
 from expedientes import incidencias
 from expedientes.models import Expediente, Hitos, Motivo
 from indicadores import cuidado, guardado, reversiones
-from indicadores.models import MesGuardado, MesTocado
+from indicadores.models import MesGuardado, MesTocado, Regreso
 from indicadores.programa import DIAS_DE_ENVIO, REVERTIDAS, meses, por_mes
 from laboratorio import recorrido
-from laboratorio.models import Analisis, Muestra
+from laboratorio.models import Analisis, Metodo, Muestra
 from notificaciones import services as avisos
 from notificaciones.models import Notificacion
 from senasa import reloj
@@ -126,6 +126,9 @@ def test_iguales_tras_cada_acto_tardio(historia: dict[str, Any]) -> None:
     acto("trasladado", lambda: trasladar(enviado))
     acto("una recepción revertida", lambda: recorrido.revertir_recepcion(enviado))
     acto("una reversión anotada tarde", lambda: recorrido.revertir(historia["con_resultado"]), 65)
+    acto("lo revertido vuelve, anotado tarde", lambda: [
+        recorrido.registrar(historia["con_resultado"]), reversiones.anotar_regresos()
+    ], 60)  # fmt: skip
     acto("anulado, anotado tarde", lambda: recorrido.anular(muestreado), 55)
     corregido = crear_caso("resultado_emitido", hace=timedelta(days=90))
     exigir_iguales("un informe de hace tres meses")
@@ -149,6 +152,10 @@ def test_iguales_tras_cada_acto_tardio(historia: dict[str, Any]) -> None:
     hoy = timezone.localdate()
     leidos = por_mes(hoy - timedelta(days=170), hoy)
     ahorrado = reversiones.ahorro(reversiones.Filtro(hoy - timedelta(days=170), hoy))
+    ahora = reloj.ahora()
+    costaron = reversiones.causas(reversiones.Filtro(hoy - timedelta(days=170), hoy), ahora)
+    contadas = reversiones.control(reversiones.Filtro(hoy - timedelta(days=170), hoy)).reversiones
+    assert sum(una.veces for una in costaron.motivos) == contadas > 0
     MesGuardado.objects.all().delete()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")  # nothing kept, and nothing to be kept
@@ -156,6 +163,7 @@ def test_iguales_tras_cada_acto_tardio(historia: dict[str, Any]) -> None:
             p.__dict__ | {"al": None} for p in leidos
         ]
         assert reversiones.ahorro(reversiones.Filtro(hoy - timedelta(days=170), hoy)) == ahorrado
+        assert reversiones.causas(reversiones.Filtro(hoy - timedelta(days=170), hoy), ahora) == costaron
     assert not MesGuardado.objects.exists()
 
 
@@ -165,7 +173,8 @@ COLUMNAS: list[tuple[Any, list[str]]] = [
              "cancelaciones", "puesto_id", "cierres"]),
     (Expediente, ["puesto_id", "importador_id", "migrado", "estado"]),
     (Muestra, ["recibida_en"]),
-    (Analisis, ["verificado_en"]),
+    (Analisis, ["verificado_en", "metodo_id"]),
+    (Regreso, ["volvio_en"]),
     (Notificacion, ["enviada_en", "creada_en", "rebotada_en", "aviso"]),
 ]  # fmt: skip
 
@@ -173,6 +182,8 @@ COLUMNAS: list[tuple[Any, list[str]]] = [
 def otro_valor(columna: str, azar: Random) -> Any:
     if columna.endswith("puesto_id"):
         return azar.choice(list(Puesto.objects.values_list("pk", flat=True)))
+    if columna == "metodo_id":
+        return azar.choice(list(Metodo.objects.values_list("pk", flat=True)))
     if columna == "importador_id":
         return crear_importador(azar.randrange(3)).pk
     cuando = reloj.ahora() - timedelta(seconds=azar.randrange(150 * 86400))
@@ -186,11 +197,15 @@ def otro_valor(columna: str, azar: Random) -> Any:
 
 
 def test_iguales_tras_cualquier_cambio_de_lo_que_se_lee(historia: dict[str, Any]) -> None:
-    """Seventy changes at random, of one column of one row, to an hour of any of the months or to none."""
+    """Eighty-four changes at random, of one column of one row, to an hour of any of the months or to none."""
     azar = Random(20261127)
+    with hace(65):
+        recorrido.revertir(historia["con_resultado"])
+        recorrido.registrar(historia["con_resultado"])
+    reversiones.anotar_regresos()
     exigir_iguales("el principio")
     cambiadas = set()
-    for vez in range(70):
+    for vez in range(84):
         modelo, columnas = COLUMNAS[vez % len(COLUMNAS)]
         columna = columnas[(vez // len(COLUMNAS)) % len(columnas)]
         fila = azar.choice(list(modelo._default_manager.order_by("pk").values_list("pk", flat=True)))
