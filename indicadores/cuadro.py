@@ -16,7 +16,7 @@ from senasa.models import Puesto
 from . import demoras, graficos, linea_base
 from .informados import informados
 from .models import LineaBase
-from .programa import EXCLUIDOS, calcular, cifras
+from .programa import EXCLUIDOS, Medida, Mes, Parte, calcular, cifras, por_mes
 
 I = LineaBase.Indicador  # noqa: E741 - the nine, read in a table
 
@@ -57,6 +57,7 @@ def escribir(valor: float | None, unidad: str = "") -> str:
     if valor is None:
         return graficos.SIN_DATOS
     texto = f"{graficos.redondear(valor):,}".removesuffix(".0").translate(str.maketrans(",.", "\u00a0,"))
+    unidad = "caso" if texto == "1" and unidad == "casos" else unidad
     return f"{texto}\u00a0{unidad}" if unidad else texto
 
 
@@ -97,6 +98,36 @@ def foto(desde: date, hasta: date, puesto: Puesto | None = None) -> dict[str, An
             for semana in demoras.movimiento(desde, hasta, puesto)
         ],
     }
+
+
+def foto_de_meses(mes: date) -> list[dict[str, Any]]:
+    """What the charts over months draw, of all posts together: of each of the twelve months that end with `mes`."""
+    primero = date(mes.year - 1 + mes.month // 12, mes.month % 12 + 1, 1)
+    return [
+        {
+            "desde": uno.desde.isoformat(),
+            "hasta": uno.hasta.isoformat(),
+            **{cual: asdict(getattr(uno, cual)) for cual in ("ciclo", "a_tiempo", "informe_a_dictamen", "envio")},
+            "rezago": uno.rezago,
+        }
+        for uno in por_mes(primero, mes)
+    ]
+
+
+def meses_leidos(cifras: Mapping[str, Any]) -> list[Mes]:
+    """The months that `foto_de_meses` froze in the figures of a report."""
+    return [
+        Mes(
+            desde=date.fromisoformat(uno["desde"]),
+            hasta=date.fromisoformat(uno["hasta"]),
+            ciclo=Medida(**uno["ciclo"]),
+            a_tiempo=Parte(**uno["a_tiempo"]),
+            informe_a_dictamen=Medida(**uno["informe_a_dictamen"]),
+            envio=Parte(**uno["envio"]),
+            rezago=uno["rezago"],
+        )
+        for uno in cifras.get("meses", [])
+    ]
 
 
 def foto_de_indicadores(desde: date, hasta: date, puesto: Puesto | None = None) -> dict[str, Any]:

@@ -17,6 +17,13 @@ SIN_DATOS = "sin datos"
 ANCHO, ALTO = 720, 250
 IZQUIERDA, DERECHA, ARRIBA, ABAJO = 46, 12, 26, 34
 SEPARACION = 46  # between two labels of the axis, so that they do not touch
+# What static/css/app.css gives a chart on the screen, in the ink of the PDFs.
+PAPEL = """
+text { fill: #3c4842; font-size: 13px; font-family: "Liberation Sans", sans-serif } .eje { text-anchor: end }
+.etiqueta { text-anchor: middle } path { fill: none } .rejilla { stroke: #dde3de }
+.serie { stroke: #14624a; stroke-width: 2 }
+.azul { stroke: #1d5fa8; stroke-dasharray: 7 4 } .punto { fill: #14624a } .punto.azul { fill: #1d5fa8; stroke: none }
+"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,12 @@ class Grafico:
     columnas: Sequence[str] = ()
     filas: Sequence[tuple[str, Sequence[tuple[str, str]]]] = field(default_factory=list)
 
+    @property
+    def en_papel(self) -> SafeString:
+        """The drawing for a PDF: WeasyPrint gives the SVG in a document none of the document's styles."""
+        cabeza, resto = self.svg.split(">", 1)
+        return mark_safe(f"{cabeza}><style>{PAPEL}</style>{resto}")  # noqa: S308 - the drawing, and a constant
+
 
 def redondear(valor: float, decimales: int = 1) -> Decimal:
     """Half goes up, as people round; `number_format` alone would cut the rest off."""
@@ -61,12 +74,13 @@ def numero(valor: float | None, decimales: int = 1) -> str:
     return SIN_DATOS if valor is None else number_format(redondear(valor, decimales), decimales)
 
 
-def marcas(tope: float) -> list[float]:
-    """Four or five round values from zero to `tope` or a little above."""
+def marcas(tope: float, enteras: bool = False) -> list[float]:
+    """Four or five round values from zero to `tope` or a little above; fewer when half a unit means nothing."""
     if tope <= 0:
         return [0.0, 1.0]
     paso = 10 ** math.floor(math.log10(tope / 4))
     paso = next(paso * n for n in (1, 2, 2.5, 5, 10) if tope / (paso * n) <= 5)
+    paso = math.ceil(paso) if enteras else paso
     return [paso * i for i in range(math.ceil(tope / paso) + 1)]
 
 
@@ -84,7 +98,7 @@ def lineas(
     control chart has them; `centro`: a level across the whole, named `centro_dice`."""
     valores = [p.valor for serie in series for p in serie.puntos if p.valor is not None]
     valores += [alto for par in limites if par for alto in par] + ([centro] if centro is not None else [])
-    eje = marcas(max(valores, default=0))
+    eje = marcas(max(valores, default=0), enteras=not decimales)
     n = len(series[0].puntos) if series else 0
 
     def x(i: int) -> float:

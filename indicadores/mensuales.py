@@ -23,7 +23,7 @@ from senasa import reloj, timbre
 from senasa.models import Puesto, Rol, Usuario
 from senasa.transicion import DatoInvalido, RolImpide
 
-from . import cuadro, tasks
+from . import cuadro, tarjetas, tasks
 from .guardado import fin_de_mes
 from .models import InformeMensual
 from .programa import meses
@@ -80,6 +80,7 @@ def congelar(mes: date) -> dict[str, Any]:
         "mes": mes.isoformat(),
         "calculado_en": reloj.ahora().isoformat(),
         "ambitos": [cuadro.foto(mes, fin_de_mes(mes), puesto) for puesto in ambitos],
+        "meses": cuadro.foto_de_meses(mes),
     }
 
 
@@ -180,6 +181,8 @@ def leido(informe: InformeMensual) -> dict[str, Any]:
             (de_todas[0][0], [valor for _nombre, valor in de_todas])
             for de_todas in zip(*(cuadro.al_lado(foto) for foto in fotos), strict=True)
         ],
+        # Reports made before charts were frozen with them have none.
+        "graficos": tarjetas.graficos(doce) if (doce := cuadro.meses_leidos(informe.cifras)) else [],
         "etapas": cuadro.etapas_escritas(fotos[0]),
         "reparto": cuadro.reparto_escrito(fotos[0]),
         "movimiento": [

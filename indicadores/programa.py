@@ -52,18 +52,24 @@ class Parte:
 
 
 @dataclass(frozen=True)
-class Programa:
-    """The figures of one period and, maybe, one post. `al`: the moment of the snapshot of indicator 5."""
+class Mes:
+    """Of a period what the charts over the months draw, and a monthly report freezes of the months before its own."""
 
     desde: date
     hasta: date
-    puesto: Puesto | None
-    al: datetime
     ciclo: Medida
     a_tiempo: Parte  # 2: closed in under 15 days
     informe_a_dictamen: Medida
     envio: Parte  # 4
     rezago: int  # 5
+
+
+@dataclass(frozen=True)
+class Programa(Mes):
+    """The figures of one period and, maybe, one post. `al`: the moment of the snapshot of indicator 5."""
+
+    puesto: Puesto | None
+    al: datetime
     rezago_sin_muestra: int
     reversiones: int  # 7
     autoaprobadas: int

@@ -14,7 +14,7 @@ from .cifra import Antes, Cifra, Nota
 from .graficos import Grafico, Punto, Serie, lineas, numero
 from .informados import Informados
 from .models import LineaBase
-from .programa import DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, EXCLUIDOS, Medida, Parte, Programa
+from .programa import DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, EXCLUIDOS, Medida, Mes, Parte, Programa
 from .reversiones import Filtro
 
 I = LineaBase.Indicador  # noqa: E741 - the nine, read in a table
@@ -154,11 +154,16 @@ def mes(dia: date) -> str:
     return date_format(dia, "M y").lower()
 
 
-def graficos(todos: Sequence[Programa]) -> list[Grafico]:
-    """Four charts over the months; each title says what happened between the first and the last that have a value."""
+def graficos(todos: Sequence[Mes], enlace: Enlace | None = None) -> list[Grafico]:
+    """Four charts over the months; each title says what happened between the first and the last that have a value.
 
-    def puntos(leer: Callable[[Programa], float | None], cual: str, n: Callable[[Programa], int]) -> list[Punto]:
-        return [Punto(mes(p.desde), leer(p), enlazar(p.puesto)(cual, p.desde, p.hasta), f"n = {n(p)}") for p in todos]
+    Without `enlace`, no point opens its cases: what a report froze is no longer what the lists show.
+    """
+
+    def puntos(leer: Callable[[Mes], float | None], cual: str, n: Callable[[Mes], int]) -> list[Punto]:
+        return [
+            Punto(mes(p.desde), leer(p), enlace(cual, p.desde, p.hasta) if enlace else "", f"n = {n(p)}") for p in todos
+        ]
 
     ciclo = puntos(lambda p: p.ciclo.media, "ciclo", lambda p: p.ciclo.n)
     tiempo = puntos(lambda p: p.a_tiempo.pct, "a_tiempo", lambda p: p.a_tiempo.n)
@@ -184,14 +189,17 @@ def graficos(todos: Sequence[Programa]) -> list[Grafico]:
     ]  # fmt: skip
 
 
+def _con_unidad(valor: float | None, unidad: str, decimales: int) -> str:
+    return f"{numero(valor, decimales)} {'caso' if unidad == 'casos' and valor == 1 else unidad}"
+
+
 def _hallazgo(que: str, puntos: Sequence[Punto], unidad: str, decimales: int = 1) -> str:
     dichos = [punto for punto in puntos if punto.valor is not None]
     if not dichos:
         return f"{que}: sin datos en el período"
-    ultimo = f"{numero(dichos[-1].valor, decimales)} {unidad}"
+    ultimo, primero = (_con_unidad(uno.valor, unidad, decimales) for uno in (dichos[-1], dichos[0]))
     if len(dichos) == 1:
         return f"{que}: {ultimo} en {dichos[-1].etiqueta}"
-    primero = f"{numero(dichos[0].valor, decimales)} {unidad}"
     antes, despues = dichos[0].valor or 0, dichos[-1].valor or 0
     verbo = "subió" if despues > antes else "bajó" if despues < antes else "sigue"
     if verbo == "sigue":

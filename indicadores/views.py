@@ -66,7 +66,7 @@ def programa(request: HttpRequest) -> HttpResponse:
             _abre(request.user),  # type: ignore[arg-type]
         ),
         "al_lado": tarjetas.al_lado(ultimo),
-        "graficos": tarjetas.graficos(todos),
+        "graficos": tarjetas.graficos(todos, tarjetas.enlazar(form.cual)),
     }
     return render(request, "indicadores/programa.html", contexto)
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from expedientes import documentos
 from expedientes.models import Documento
 from indicadores import mensuales
+from indicadores.graficos import numero
 from indicadores.guardado import fin_de_mes
 from indicadores.models import InformeMensual
 from senasa import reloj
@@ -100,6 +101,16 @@ def test_congelado_firmado_y_verificable(certificado: Any, settings: Any, tmp_pa
     for _indicador, celdas in mensuales.leido(informe)["indicadores"]:
         assert celdas[0].valor in pagina
         assert celdas[0].valor.replace("\xa0", " ") in seguido
+
+    # So do the charts, of twelve months that were frozen too; reports of before charts have none.
+    graficos = mensuales.leido(informe)["graficos"]
+    assert [len(grafico.filas) for grafico in graficos] == [12] * 4
+    for grafico in graficos:
+        assert grafico.titulo in pagina
+        assert " ".join(grafico.titulo.replace("\xa0", " ").split()) in seguido
+    assert graficos[0].filas[-1][1][0][0] == numero(informe.cifras["ambitos"][0]["cifras"]["media_ciclo_dias"])
+    informe.cifras.pop("meses")
+    assert mensuales.leido(informe)["graficos"] == []
 
     # What is typed later with an hour of that month changes neither figures nor file; the page says that it would.
     antes = InformeMensual.objects.get().cifras
