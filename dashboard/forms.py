@@ -117,6 +117,24 @@ class FormularioPasarCasos(forms.Form):
             self.fields[campo].queryset = cuales  # type: ignore[attr-defined]
 
 
+class FormularioAsignarCasos(forms.Form):
+    """The cases that a jefe marked on the board, to one inspector."""
+
+    caso = forms.ModelMultipleChoiceField(
+        Expediente.objects.none(), error_messages={"required": _("No marcó ningún expediente.")}
+    )
+    inspector = forms.ModelChoiceField(
+        Usuario.objects.none(), label=_("Asignar los marcados a"), empty_label=_("Elija al inspector…"),
+        error_messages={"required": _("No eligió al inspector.")},
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        puestos = usuario.puestos.all()
+        self.fields["caso"].queryset = Expediente.objects.filter(puesto__in=puestos)  # type: ignore[attr-defined]
+        self.fields["inspector"].queryset = inspectores_de(puestos)  # type: ignore[attr-defined]
+
+
 class FormularioDeAusencia(forms.Form):
     ausente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién se ausenta"))
     cubre = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién lo cubre"))

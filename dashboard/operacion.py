@@ -22,6 +22,7 @@ from expedientes import entregas
 from expedientes.firma import CertificadoInutil, cargar_certificado
 from expedientes.models import Dictamen, Expediente
 from expedientes.plazos import Semaforo
+from indicadores.mensuales import sin_firmar
 from laboratorio.certificados import propios_por_vencer
 from laboratorio.models import EstadoInforme, Informe
 from notificaciones.models import Notificacion
@@ -60,6 +61,8 @@ class Medidas:
     informes: dict[str, int]
     rivs_debidos: int
     rivs_fallidos: int
+    mensuales_debidos: int
+    mensuales_fallidos: int
     latidos: dict[str, Latido]
     cola: int | None  # messages that wait; None when the broker does not answer
     certificado_dias: int | None
@@ -84,6 +87,7 @@ def medir() -> Medidas:
         debidos=Count("pk"), fallidos=Count("pk", filter=~Q(riv_falla=""))
     )
     informes = Informe.objects.filter(estado__in=EN_CAMINO).order_by().values_list("estado").annotate(Count("pk"))
+    mensuales = sin_firmar().aggregate(debidos=Count("pk"), fallidos=Count("pk", filter=~Q(falla="")))
     dias, falla, de_demostracion = _certificado()
     return Medidas(
         ahora=ahora,
@@ -93,6 +97,8 @@ def medir() -> Medidas:
         informes={estado.value: 0 for estado in EN_CAMINO} | dict(informes),
         rivs_debidos=rivs["debidos"],
         rivs_fallidos=rivs["fallidos"],
+        mensuales_debidos=mensuales["debidos"],
+        mensuales_fallidos=mensuales["fallidos"],
         latidos=Latido.objects.in_bulk(),
         cola=_en_la_cola(),
         certificado_dias=dias,
@@ -179,7 +185,7 @@ def controles(m: Medidas) -> dict[str, list[Control]]:
     """Everything that is watched, by group, in the order in which one would look for a fault."""
     return {
         "Trabajo de fondo": [_beat(m), _worker(m), _cola(m)],
-        "Lo que se debe": [_avisos(m), _avisos_fallidos(m), _rebotes(m), _informes(m), _rivs(m)],
+        "Lo que se debe": [_avisos(m), _avisos_fallidos(m), _rebotes(m), _informes(m), _rivs(m), _mensuales(m)],
         "Certificado y datos": [_firma(m), _propios(m), _respaldo(m), *map(_disco, m.discos), _base(m), _migraciones()],
     }
 
@@ -304,6 +310,20 @@ def _rivs(m: Medidas) -> Control:
             "#firmas",
         )
     return Control("Firma de RIV", BIEN, f"{m.rivs_debidos} en camino" if m.rivs_debidos else "Ninguno espera")
+
+
+def _mensuales(m: Medidas) -> Control:
+    if m.mensuales_fallidos:
+        return Control(
+            "Informes mensuales",
+            MAL,
+            f"{m.mensuales_fallidos} sin poder firmarse",
+            "La causa está en la lista de informes mensuales: arreglada, sale solo en un minuto.",
+            reverse("mensuales"),
+        )
+    return Control(
+        "Informes mensuales", BIEN, f"{m.mensuales_debidos} por firmar" if m.mensuales_debidos else "Todos firmados"
+    )
 
 
 def _firma(m: Medidas) -> Control:

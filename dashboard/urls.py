@@ -41,6 +41,7 @@ urlpatterns = [
     path("tablero/vistas/<int:pk>/preferir/", vistas_tablero.vista_preferir, name="vista_preferir"),
     path("equipo/", vistas_equipo.equipo, name="equipo"),
     path("equipo/pasar/", vistas_equipo.casos_pasar, name="casos_pasar"),
+    path("equipo/asignar/", vistas_equipo.casos_asignar, name="casos_asignar"),
     path("equipo/ausencia/", vistas_equipo.ausencia_nueva, name="ausencia_nueva"),
     path("equipo/ausencia/<int:pk>/terminar/", vistas_equipo.ausencia_terminar, name="ausencia_terminar"),
     path("posentrada/", views.posentrada, name="posentrada"),

@@ -34,7 +34,7 @@ from senasa.transicion import DatoInvalido, RolImpide
 
 from . import avisos, busqueda, caso, contexto, jornada, queries
 from .filters import DE_QUIEN
-from .forms import FormularioDeCorreo
+from .forms import FormularioAsignarCasos, FormularioDeCorreo
 from .models import VistaGuardada
 from .queries import ATIENDEN, EXPORTAN, VEN_CASOS, Lector
 from .relato import relato
@@ -90,6 +90,7 @@ def tablero(request: HttpRequest) -> HttpResponse:
             f"tablero:filtros:{sha256(clave.encode()).hexdigest()}",
             partial(render_to_string, "componentes/filtros.html", {"form": pedido.filtro.form}, request),
         )
+    jefe = request.user.tiene(Rol.JEFE_DE_PUESTO)
     contexto_del_tablero = {
         "titulo": nombre_de(pedido.elegidos),
         "pieza": una,
@@ -99,7 +100,8 @@ def tablero(request: HttpRequest) -> HttpResponse:
         "consulta": pedido.consulta,
         "codigo": _codigo(request, pedido),
         "vistas": [*_vistas_de_todos(pedido), *VistaGuardada.objects.visibles_para(request.user)],
-        "jefe": request.user.tiene(Rol.JEFE_DE_PUESTO),
+        "jefe": jefe,
+        "asignar": FormularioAsignarCasos(usuario=request.user, auto_id="asignar-%s") if jefe else None,
         "reunion": pedido.con_colas or request.user.roles == [Rol.DIRECCION],
         "hora": hora(pedido.ahora),
     }
@@ -138,6 +140,7 @@ def _contexto(request: HttpRequest, pedido: Tablero) -> dict[str, Any]:
         "siguiente": next((fila for fila in filas if fila.suyo), None) if colas and pagina.number == 1 else None,
         "page_obj": pagina,
         "filas": filas,
+        "asigna": request.user.tiene(Rol.JEFE_DE_PUESTO),
         "filtrado": bool(pedido.elegido),
         "consulta": pedido.consulta,
         "codigo": _codigo(request, pedido),

@@ -6,13 +6,14 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from expedientes import asignacion
 from expedientes.actos import atender_sin_caso
@@ -24,7 +25,7 @@ from senasa.models import Rol
 from senasa.permisos import con_rol
 
 from . import queries
-from .forms import FormularioDeAusencia, FormularioPasarCasos
+from .forms import FormularioAsignarCasos, FormularioDeAusencia, FormularioPasarCasos
 
 formulario = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -83,6 +84,38 @@ def casos_pasar(request: HttpRequest) -> HttpResponse:
     return render(request, "acto.html", contexto, status=200 if datos is None else 422)
 
 
+@require_POST
+@con_rol(Rol.JEFE_DE_PUESTO)
+def casos_asignar(request: HttpRequest) -> HttpResponse:
+    """The cases marked on the board to one inspector, whoever has them now: an outcome for each."""
+    tablero = reverse("tablero", query=QueryDict(request.POST.get("consulta", "")))
+    form = FormularioAsignarCasos(request.POST, usuario=request.user)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for errores in form.errors.values() for error in errores))
+        return redirect(tablero)
+    quien = form.cleaned_data["inspector"]
+
+    def dar(caso: Expediente) -> None:
+        acto = asignacion.pasar if caso.inspector_id else asignacion.asignar
+        acto(expediente=caso, inspector=quien, actor=request.user)
+
+    salidas = salidas_de(
+        queries.por_urgencia(form.cleaned_data["caso"]),
+        dar,
+        detalle=lambda caso: f"→ {quien.firma_corta}",
+        en_fila=_salida,
+    )
+    hechas = sum(not salida.por_que for salida in salidas)
+    return contar(
+        request, salidas, volver=tablero, titulo=_("Asignar los marcados"), que=_("Expediente"),
+        hecho=_("A cargo de %(quien)s: %(n)s.") % {"quien": quien.firma_corta, "n": hechas},
+    )  # fmt: skip
+
+
+def _salida(caso: Expediente, detalle: str, por_que: str) -> Salida:
+    return Salida(caso.numero, detalle, por_que, reverse("expediente", args=[caso.numero]))
+
+
 def _repartir(request: HttpRequest, *, de: Any, a: Any, puesto: Any, texto: str) -> HttpResponse:
     suyos = queries.por_urgencia(Expediente.objects.abiertos().filter(puesto=puesto, inspector=de))
     turno, receptor = cycle(uno for uno in a if uno != de), {}
@@ -94,12 +127,7 @@ def _repartir(request: HttpRequest, *, de: Any, a: Any, puesto: Any, texto: str)
 
     if a.count() == 1 and de == a[0]:
         return redirect(f"{reverse('casos_pasar')}?de={de.pk}")
-    salidas = salidas_de(
-        suyos, dar, detalle=lambda caso: f"→ {receptor[caso.pk].firma_corta}",
-        en_fila=lambda caso, detalle, por_que: Salida(
-            caso.numero, detalle, por_que, reverse("expediente", args=[caso.numero])
-        ),
-    )  # fmt: skip
+    salidas = salidas_de(suyos, dar, detalle=lambda caso: f"→ {receptor[caso.pk].firma_corta}", en_fila=_salida)
     hechas = sum(not salida.por_que for salida in salidas)
     return contar(
         request, salidas, volver=reverse("equipo"), titulo=_("Reparto de los casos"), que=_("Expediente"),

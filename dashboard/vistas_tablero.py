@@ -17,6 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from expedientes import services as casos
 from expedientes.actos import atender_sin_caso
 from expedientes.models import Documento, Estado, Partida
+from gestion import queries as gestion
+from gestion.vistas_atrasos import VEN as VEN_ATRASOS
 from laboratorio.models import Muestra
 from senasa import cuentas, escrito, reloj
 from senasa.models import Rol
@@ -129,7 +131,7 @@ def _ya_decidida(request: HttpRequest, pk: int) -> str:
 # ── The daily meeting ─────────────────────────────────────────────────────────────────────────────
 
 # What fits on the page with all else; the rest is counted.
-TARDE_EN_HOJA, CITAS_EN_HOJA = 18, 10
+TARDE_EN_HOJA, CITAS_EN_HOJA, ACCIONES_EN_HOJA = 15, 8, 8
 
 
 @con_rol(Rol.INSPECTOR, Rol.JEFE_DE_PUESTO, Rol.DIRECCION, Rol.ADMINISTRADOR)
@@ -141,6 +143,8 @@ def reunion(request: HttpRequest) -> HttpResponse:
     ids = list(vencidos.values_list("pk", flat=True)[:TARDE_EN_HOJA])
     citas = jornada.inspecciones(pedido.ahora).filter(expediente__in=pedido.casos).order_by("cita_en", "pk")
     cuantos = queries.cuantos(pedido.cuenta, semaforo="vencido")
+    codigo = next((uno.codigo for uno in pedido.elegidos if uno.codigo == request.GET.get("puesto")), "")
+    acciones = gestion.acciones_abiertas(request.user, puesto=codigo)  # type: ignore[arg-type]
     contexto = {
         "titulo": nombre_de(pedido.elegidos),
         "ahora": pedido.ahora,
@@ -153,8 +157,11 @@ def reunion(request: HttpRequest) -> HttpResponse:
         "mas_tarde": cuantos - len(ids),
         "citas": citas.select_related("expediente__importador", "expediente__inspector", "producto")[:CITAS_EN_HOJA],
         "mas_citas": max(0, citas.count() - CITAS_EN_HOJA),
+        "acciones": gestion.filas_de(list(acciones[:ACCIONES_EN_HOJA]), request.user, pedido.ahora),  # type: ignore[arg-type]
+        "mas_acciones": max(0, acciones.count() - ACCIONES_EN_HOJA),
+        "ve_atrasos": request.user.tiene(*VEN_ATRASOS),
         "puestos": pedido.puestos if len(pedido.puestos) > 1 else [],
-        "codigo": request.GET.get("puesto", ""),
+        "codigo": codigo,
     }
     return render(request, "dashboard/reunion.html", contexto)
 

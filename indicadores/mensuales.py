@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -93,7 +93,7 @@ def hacer_el_que_toca() -> InformeMensual | None:
     return hacer(mes=mes)
 
 
-def sin_firmar() -> Any:
+def sin_firmar() -> QuerySet[InformeMensual]:
     """Reports that are owed their signature."""
     return InformeMensual.objects.filter(documento=None)
 

@@ -77,6 +77,7 @@ MATRIZ = {
     "vista_borrar": Fila(NADIE, NADIE, "vista"),
     "vista_preferir": Fila(NADIE, NADIE, "vista"),
     "equipo": Fila({"jefe"}),
+    "casos_asignar": Fila(NADIE, {"jefe"}),
     "casos_pasar": Fila({"jefe"}, {"jefe"}),
     "ausencia_nueva": Fila({"jefe"}, {"jefe"}),
     "ausencia_terminar": Fila({"jefe"}, {"jefe"}, "ausencia"),

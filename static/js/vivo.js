@@ -4,8 +4,8 @@
   const nacida = Date.now(), ultimas = new Map();
   let visto = nacida, falla = false, foco = null;
   const marca = document.querySelector("[data-actualizado]");
-  // Nobody loses what is being read or typed: an open answer or a field in hand waits for the next round.
-  const enUso = (pieza) => pieza.querySelector("details[open], :is(input, select, textarea):focus, dialog[open]");
+  // Nobody loses what is being read, typed or marked: an open answer, a field in hand or a marked row waits for another round.
+  const enUso = (pieza) => pieza.querySelector("details[open], :is(input, select, textarea):focus, dialog[open], [type=checkbox]:checked");
 
   const decir = () => {
     if (!marca) return;

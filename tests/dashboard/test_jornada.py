@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from dashboard.tablero import COLUMNAS
 from expedientes import asignacion, bitacora, incidencias, services
 from expedientes.bitacora import fallas
 from expedientes.models import Dictamen, Documento, Expediente, Partida
+from gestion import services as gestion
 from laboratorio.demo import CLAVE
 from notificaciones.models import Notificacion
 from senasa import reloj
@@ -230,6 +232,38 @@ def test_el_jefe_pasa_todos_los_casos_de_un_ausente(client):
     assert client.get(reverse("equipo")).status_code == 403
 
 
+def test_el_jefe_asigna_los_marcados_del_tablero_y_cada_uno_dice_como_le_fue():
+    gente, ana = personas(), otro_inspector("Ana")
+    libre, de_otro, ya_suyo = (crear_expediente("registrado") for _n in range(3))
+    del_aereo = crear_expediente("registrado", puesto="PCA")
+    asignacion.tomar(expediente=de_otro, actor=gente["inspector"])
+    asignacion.asignar(expediente=ya_suyo, actor=gente["jefe"], inspector=ana)
+    jefe, url = entrar("jefe"), reverse("casos_asignar")
+    tablero = jefe.get("/tablero/?puesto=PCM").content.decode()
+    marcas = re.findall(r'<input type="checkbox" name="caso" value="(\d+)" form="asignar-marcados"', tablero)
+    assert sorted(map(int, marcas)) == [libre.pk, de_otro.pk, ya_suyo.pk]
+    # The kept piece carries no token: the form outside of it does.
+    assert "csrfmiddlewaretoken" not in jefe.get("/tablero/", headers={"HX-Request": "true"}).content.decode()
+    assert 'name="caso"' not in entrar("inspector").get("/tablero/").content.decode()
+
+    todos = [libre.pk, de_otro.pk, ya_suyo.pk, del_aereo.pk]
+    hecho = jefe.post(url, {"caso": todos, "inspector": ana.pk, "consulta": "puesto=PCM"})
+    assert {salida.que: salida.por_que for salida in hecho.context["fuera"]} == {
+        ya_suyo.numero: "A. Colega ya lo tiene.",
+        del_aereo.numero: "Elija a un inspector en actividad del puesto del caso.",
+    }
+    assert {salida.que for salida in hecho.context["hechas"]} == {libre.numero, de_otro.numero}
+    de_quien = dict(Expediente.objects.values_list("pk", "inspector__username"))
+    assert [de_quien[pk] for pk in todos] == ["colega.ana"] * 3 + [None]
+    assert [caso.bitacora.order_by("n").last().accion for caso in (libre, de_otro)] == ["asignar", "pasar"]
+    bien = jefe.post(url, {"caso": [libre.pk], "inspector": gente["inspector"].pk, "consulta": "puesto=PCM&page=2"})
+    assert bien.url == "/tablero/?puesto=PCM&page=2"
+    for malo in ({"inspector": ana.pk}, {"caso": [libre.pk]}, {"caso": [libre.pk], "inspector": gente["mesa"].pk}):
+        assert jefe.post(url, {**malo, "consulta": "page=2"}).url == "/tablero/?page=2"
+    libre.refresh_from_db()
+    assert libre.inspector == gente["inspector"]
+
+
 HOSTIL = urlencode(
     {
         "etapa": "registrado", "semaforo": "'; DROP TABLE x;--", "cargo": "mios", "page": "7", "next": "//evil.example",
@@ -348,6 +382,15 @@ def test_la_hoja_de_la_reunion_y_los_puestos_lado_a_lado(client):
     assert [fila.expediente.numero for fila in hoja.context["tarde"]] == [tarde.numero]
     assert [una.expediente.numero for una in hoja.context["citas"]] == [hoy.numero]
     assert "R. Inspectora" in hoja.content.decode()
+    assert hoja.context["acciones"] == []
+    gestion.tomar_accion(
+        expediente=tarde, tipo="plazo", objeto_id=tarde.partidas.get().pk, actor=gente["jefe"],
+        responsable=gente["inspector"], que_hara="Llamar al terminal.", para_el=timezone.localdate(),
+    )  # fmt: skip
+    for consulta, cuantas in (("", 1), ("puesto=PCM", 1), ("puesto=PCA", 0), ("puesto=x", 1)):
+        hoja = client.get(f"{reverse('reunion')}?{consulta}")
+        assert len(hoja.context["acciones"]) == cuantas
+        assert ("Llamar al terminal." in hoja.content.decode()) == bool(cuantas)
     comparadas = client.get("/tablero/").context["comparadas"]
     assert {uno.puesto.codigo: (uno.abiertos, uno.vencidos) for uno in comparadas} == {"PCM": (2, 1), "PCA": (1, 0)}
     assert client.get("/tablero/?puesto=PCA").context["comparadas"] == []

@@ -12,6 +12,8 @@ from django.utils import timezone
 from dashboard import operacion
 from dashboard.operacion import ATENCION, BIEN, MAL, NO_SE_SABE, Control
 from expedientes.models import Dictamen
+from indicadores import mensuales
+from indicadores.models import InformeMensual
 from laboratorio.models import EstadoInforme, Informe
 from notificaciones.models import Notificacion
 from senasa.models import Latido
@@ -104,6 +106,17 @@ def test_every_control_that_is_not_well_says_what_to_do(certificado: Any, settin
     assert "No queda disco." in control("Respaldo").como
     visto("respaldo", timedelta(0), octetos=1, archivos=1, faltan=0)
     assert control("Respaldo").luz == BIEN  # a good one after a failure is good
+
+
+def test_monthly_reports_not_signed_are_counted_and_a_failed_one_is_bad(certificado: Any) -> None:
+    mes = mensuales.ultimo_mes()
+    crear_caso("muestreado", hace=timedelta(days=45))
+    assert control("Informes mensuales").como == "Todos firmados"
+    mensuales.hacer(mes=mes)
+    assert (control("Informes mensuales").luz, control("Informes mensuales").como) == (BIEN, "1 por firmar")
+    InformeMensual.objects.update(falla="El certificado de firma venció.")
+    malo = control("Informes mensuales")
+    assert (malo.luz, malo.como, malo.enlace) == (MAL, "1 sin poder firmarse", "/programa/informes/")
 
 
 def test_the_worker_says_that_it_lives() -> None:
