@@ -16,7 +16,7 @@ run: $(BASE) pango
 
 test: $(DEV) pango
 	@$(PY) -m senasa.servir --solo-env
-	$(PY) -m pytest -q -n 2 -m "not browser and not servicios"
+	$(PY) -m pytest -q -n 2 --dist worksteal -m "not browser and not servicios"
 
 check: $(DEV) pango estilo tipos despliegue servicios
 
@@ -37,7 +37,7 @@ despliegue: $(DEV)
 
 servicios: $(DEV) pango navegador
 	@$(PY) -m senasa.servir --solo-env
-	$(PY) -m pytest -q -m "browser or servicios"
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "browser or servicios"
 
 bench: $(DEV) pango
 	@$(PY) -m senasa.servir --solo-env

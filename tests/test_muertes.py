@@ -278,8 +278,8 @@ PREPARAR: list[Callable[[], Envio]] = [preparar_registro, *(lambda fila=fila: pr
 
 # ── What the database holds ───────────────────────────────────────────────────────────────────────
 
-# Persons on record belong to no act alone: the first case of theirs makes them.
-DE_NADIE = {"Importador", "AgenteAduana"}
+# Persons on record and what they want told belong to no act alone: the first case of theirs makes them.
+DE_NADIE = {"Importador", "AgenteAduana", "Preferencia"}
 
 
 def foto() -> Counter[tuple[str, str]]:
