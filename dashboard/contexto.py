@@ -82,8 +82,12 @@ def _entradas(request: HttpRequest) -> list[dict[str, Any]]:
         if not usuario.tiene(*roles) or (nombre == "admin:index" and not usuario.is_staff):
             continue
         url = reverse(nombre)
-        activo = request.path == url
-        entradas.append({"texto": texto, "url": url, "activo": activo, "cuenta": _contar(cuenta, usuario)})
+        entradas.append({"texto": texto, "url": url, "activo": "", "cuenta": _contar(cuenta, usuario)})
+    # A page that has no entry of its own stands under the one whose address its own begins with.
+    sobre = [una for una in entradas if request.path.startswith(str(una["url"]))]
+    if sobre:
+        cual = max(sobre, key=lambda una: len(str(una["url"])))
+        cual["activo"] = "page" if cual["url"] == request.path else "true"
     return entradas
 
 

@@ -131,7 +131,7 @@ def _ya_decidida(request: HttpRequest, pk: int) -> str:
 # ── The daily meeting ─────────────────────────────────────────────────────────────────────────────
 
 # What fits on the page with all else; the rest is counted.
-TARDE_EN_HOJA, CITAS_EN_HOJA, ACCIONES_EN_HOJA = 15, 8, 8
+TARDE_EN_HOJA, CITAS_EN_HOJA, ACCIONES_EN_HOJA = 10, 6, 6
 
 
 @con_rol(Rol.INSPECTOR, Rol.JEFE_DE_PUESTO, Rol.DIRECCION, Rol.ADMINISTRADOR)

@@ -382,6 +382,9 @@ def test_la_hoja_de_la_reunion_y_los_puestos_lado_a_lado(client):
     assert [fila.expediente.numero for fila in hoja.context["tarde"]] == [tarde.numero]
     assert [una.expediente.numero for una in hoja.context["citas"]] == [hoy.numero]
     assert "R. Inspectora" in hoja.content.decode()
+    # A page without an entry of its own stands under the board's.
+    assert 'href="/tablero/" aria-current="true"' in hoja.content.decode()
+    assert 'href="/tablero/" aria-current="page"' in client.get("/tablero/").content.decode()
     assert hoja.context["acciones"] == []
     gestion.tomar_accion(
         expediente=tarde, tipo="plazo", objeto_id=tarde.partidas.get().pk, actor=gente["jefe"],
