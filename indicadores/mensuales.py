@@ -172,13 +172,17 @@ def contexto(informe: InformeMensual, *, cvd: str, emitido_en: Any, certificado:
 def leido(informe: InformeMensual) -> dict[str, Any]:
     """The frozen figures in words, for the page and for the PDF alike."""
     fotos = informe.cifras["ambitos"]
+    columnas = [foto["puesto"] or "Todos" for foto in fotos]
     por_indicador = zip(*(cuadro.filas(foto) for foto in fotos), strict=True)
     return {
         "fotos": fotos,
-        "columnas": [foto["puesto"] or "Todos" for foto in fotos],
-        "indicadores": list(zip(cuadro.INDICADORES, por_indicador, strict=True)),
+        "columnas": columnas,
+        "indicadores": [
+            (indicador, list(zip(columnas, celdas, strict=True)))
+            for indicador, celdas in zip(cuadro.INDICADORES, por_indicador, strict=True)
+        ],
         "al_lado": [
-            (de_todas[0][0], [valor for _nombre, valor in de_todas])
+            (de_todas[0][0], [(columna, valor) for columna, (_n, valor) in zip(columnas, de_todas, strict=True)])
             for de_todas in zip(*(cuadro.al_lado(foto) for foto in fotos), strict=True)
         ],
         # Reports made before charts were frozen with them have none.

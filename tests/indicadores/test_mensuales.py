@@ -99,8 +99,8 @@ def test_congelado_firmado_y_verificable(certificado: Any, settings: Any, tmp_pa
     assert "hoy saldrían otras cifras" not in pagina
     seguido = " ".join(texto.replace("\xa0", " ").split())
     for _indicador, celdas in mensuales.leido(informe)["indicadores"]:
-        assert celdas[0].valor in pagina
-        assert celdas[0].valor.replace("\xa0", " ") in seguido
+        assert celdas[0][1].valor in pagina
+        assert celdas[0][1].valor.replace("\xa0", " ") in seguido
 
     # So do the charts, of twelve months that were frozen too; reports of before charts have none.
     graficos = mensuales.leido(informe)["graficos"]
