@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
@@ -248,18 +249,47 @@ def crear_expedientes(cuantos: int, semilla: int) -> Iterator[Expediente]:
 
 
 def crear_historia(cuantos: int, semilla: int) -> Iterator[Expediente]:
-    """Cases like one another that ended in the last half year: of too few like it no end is foretold to an importer."""
+    """What the charts over months are drawn of, by turns: see `_del_pasado`."""
     personas = crear_personas()
     importadores, _agentes = partes()
-    producto = _productos()[0]
     for i in range(cuantos):
         suerte = Random(f"{semilla}:historia:{i}")  # noqa: S311
         envio = uuid5(NAMESPACE_URL, f"senasa-demo:{semilla}:historia:{i}")
         hecho = Expediente.objects.filter(envio=envio).first()
         yield hecho or recorrer(
-            envio=envio, destino="cerrado", espera=suerte.uniform(20, 180), azar=suerte, ahora=reloj.ahora(),
-            personas=personas, importador=suerte.choice(importadores), agente=None, solo=True, producto=producto,
+            envio=envio, azar=suerte, ahora=reloj.ahora(), personas=personas, importador=suerte.choice(importadores),
+            agente=None, solo=True, **_del_pasado(i, suerte),
         )  # fmt: skip
+
+
+def _del_pasado(i: int, suerte: Random) -> dict[str, Any]:
+    """How the `i`-th case of the past went.
+
+    Of every ten seven are like one another and ended in the last half year, since of too few like it no end is
+    foretold to an importer; two of these were stepped back twice in the last whole month, which leaves the limits of
+    the rate by that. One is a lot of several samples of a month before, withdrawn when they were received. One stayed
+    long in the laboratory, and one is there still: the old stock.
+    """
+    vuelta, turno = divmod(i, 10)
+    hasta_el_mes_pasado = timezone.localdate(reloj.ahora()).day + 15  # to the middle of it
+    if turno in (0, 5):
+        camino = _camino("cerrado", con_medida=False, reversion=("verificado", ["revertir", "con_resultado"] * 2))
+        espera = hasta_el_mes_pasado - 4 + suerte.uniform(-5, 5)
+        return {"destino": "cerrado", "camino": camino, "espera": espera, "producto": _productos()[0]}
+    if turno == 1:
+        camino = _camino("desistido", con_medida=False, reversion=None)
+        donde = camino.index("muestreado")
+        camino[donde:donde] = ["muestreado"] * 3
+        return {
+            "destino": "desistido",
+            "camino": camino,
+            "espera": hasta_el_mes_pasado + (215, 60, 160, 110)[vuelta % 4],
+        }
+    if turno == 2:
+        return {"destino": "recibido", "espera": suerte.uniform(18, 95)}
+    if turno == 3:
+        return {"destino": "cerrado", "espera": suerte.uniform(1, 70), "demora": {"con_resultado": (25, 75)}}
+    return {"destino": "cerrado", "espera": suerte.uniform(20, 180), "producto": _productos()[0]}
 
 
 def _repartir(cuantos: int, azar: Random) -> list[tuple[str, tuple[float, float]]]:
@@ -306,13 +336,17 @@ def recorrer(
     agente: AgenteAduana | None,
     solo: bool = False,
     producto: Producto | None = None,
+    camino: list[str] | None = None,
+    demora: Mapping[str, tuple[float, float]] | None = None,
 ) -> Expediente:
     """A case walked to `destino`, its last step `espera` days before `ahora`.
 
     `solo`: it shares no car with another case and takes no label from a printed batch. `producto`: its one line is of
-    that, by sea, from the first origin that has requirements of its own.
+    that, by sea, from the first origin that has requirements of its own. `camino`: the steps, all negative, instead of
+    those by chance. `demora`: days of some steps that are not as usual.
     """
     positivo = destino in ("por_firmar", "en_medida") or (destino == "cerrado" and azar.random() < 0.2)
+    positivo = positivo and camino is None
     valor = Valor.POSITIVO if positivo else Valor.NEGATIVO
     if destino == "por_firmar" and azar.random() < 0.4:
         valor = Valor.INDETERMINADO
@@ -320,10 +354,10 @@ def recorrer(
     if positivo:
         decision = azar.choice([Dictamen.Decision.RECHAZO, Dictamen.Decision.CONDICIONADO])
     reversion = azar.choice(REVERSIONES) if azar.random() < 0.25 else None
-    camino = _camino(destino, con_medida=positivo, reversion=reversion)
+    camino = camino or _camino(destino, con_medida=positivo, reversion=reversion)
     if "muestreado" in camino and azar.random() < 0.5 and not solo:
         camino.insert(camino.index("muestreado") + 1, "rotular")
-    momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora)
+    momentos = _momentos(camino, espera=espera, azar=azar, ahora=ahora, demora=DEMORA | dict(demora or {}))
     with reloj.fijado(momentos[0]):
         expediente = _registrar(
             envio, azar=azar, personas=personas, importador=importador, agente=agente, unico=producto
@@ -351,9 +385,11 @@ def _camino(destino: str, *, con_medida: bool, reversion: tuple[str, list[str]] 
     return camino
 
 
-def _momentos(camino: list[str], *, espera: float, azar: Random, ahora: datetime) -> list[datetime]:
+def _momentos(
+    camino: list[str], *, espera: float, azar: Random, ahora: datetime, demora: Mapping[str, tuple[float, float]]
+) -> list[datetime]:
     """When each step happened: office hours, in order, the last one `espera` days ago."""
-    pausas = [timedelta(days=azar.uniform(*DEMORA.get(paso, (0.1, 0.8)))) for paso in camino]
+    pausas = [timedelta(days=azar.uniform(*demora.get(paso, (0.1, 0.8)))) for paso in camino]
     momento = ahora - timedelta(days=espera) - sum(pausas, timedelta())
     momentos = [momento]
     for i, pausa in enumerate(pausas):

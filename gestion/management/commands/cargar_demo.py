@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from expedientes.models import Expediente, Producto
 from gestion.demo import completar
+from indicadores.alertas import buscar_alertas
 from laboratorio.demo import crear_equipo, crear_expedientes, crear_historia, crear_personas, crear_reglas_y_suplencias
 
 
@@ -29,10 +30,10 @@ class Command(BaseCommand):
         crear_personas()
         cuantos = opciones["expedientes"]
         # Fewer: a load that was cut short goes on where it stopped.
-        if opciones["si_falta"] and Expediente.objects.count() >= cuantos + cuantos * 3 // 10:
+        antes = cuantos * 2 // 5  # on top of them: what happened before, for the charts and for what is foretold
+        if opciones["si_falta"] and Expediente.objects.count() >= cuantos + antes:
             self.stdout.write("Los datos de demostración ya están.")
             return
-        antes = cuantos * 3 // 10  # on top of them: what ended before, by which the end of the others is foretold
         semilla = opciones["semilla"]
         barra = tqdm(
             chain(crear_historia(antes, semilla), crear_expedientes(cuantos, semilla)), total=antes + cuantos,
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         for _expediente in barra:
             pass
         crear_reglas_y_suplencias()
+        buscar_alertas()
         completar()
         crear_equipo()
         self.stdout.write(f"{Expediente.objects.count()} expedientes en la base.")
