@@ -1,7 +1,7 @@
 """The demonstration: its people, its importers and its cases, all invented, walked through the services."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -262,19 +262,24 @@ def crear_historia(cuantos: int, semilla: int) -> Iterator[Expediente]:
         )  # fmt: skip
 
 
+def mes_de_reversiones() -> date:
+    """The first day of the month whose rate leaves its limits: over, and before most of the other cases."""
+    return (timezone.localdate(reloj.ahora()) - timedelta(days=45)).replace(day=1)
+
+
 def _del_pasado(i: int, suerte: Random) -> dict[str, Any]:
     """How the `i`-th case of the past went.
 
     Of every ten seven are like one another and ended in the last half year, since of too few like it no end is
-    foretold to an importer; two of these were stepped back twice in the last whole month, which leaves the limits of
+    foretold to an importer; two of these were stepped back twice in `mes_de_reversiones`, which leaves the limits of
     the rate by that. One is a lot of several samples of a month before, withdrawn when they were received. One stayed
     long in the laboratory, and one is there still: the old stock.
     """
     vuelta, turno = divmod(i, 10)
-    hasta_el_mes_pasado = timezone.localdate(reloj.ahora()).day + 15  # to the middle of it
+    hasta_ese_mes = (timezone.localdate(reloj.ahora()) - mes_de_reversiones().replace(day=15)).days
     if turno in (0, 5):
         camino = _camino("cerrado", con_medida=False, reversion=("verificado", ["revertir", "con_resultado"] * 2))
-        espera = hasta_el_mes_pasado - 4 + suerte.uniform(-5, 5)
+        espera = hasta_ese_mes - 4 + suerte.uniform(-5, 5)
         return {"destino": "cerrado", "camino": camino, "espera": espera, "producto": _productos()[0]}
     if turno == 1:
         camino = _camino("desistido", con_medida=False, reversion=None)
@@ -283,7 +288,7 @@ def _del_pasado(i: int, suerte: Random) -> dict[str, Any]:
         return {
             "destino": "desistido",
             "camino": camino,
-            "espera": hasta_el_mes_pasado + (215, 60, 160, 110)[vuelta % 4],
+            "espera": hasta_ese_mes + (215, 60, 160, 110)[vuelta % 4],
         }
     if turno == 2:
         return {"destino": "recibido", "espera": suerte.uniform(18, 95)}

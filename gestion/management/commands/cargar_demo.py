@@ -1,5 +1,6 @@
 """`manage.py cargar_demo --expedientes N --semilla S`: invented cases with true histories."""
 
+from datetime import timedelta
 from itertools import chain
 
 from django.conf import settings
@@ -7,9 +8,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from expedientes.models import Expediente, Producto
+from expedientes.plazos import fin_del_dia
 from gestion.demo import completar
 from indicadores.alertas import buscar_alertas
-from laboratorio.demo import crear_equipo, crear_expedientes, crear_historia, crear_personas, crear_reglas_y_suplencias
+from indicadores.guardado import fin_de_mes
+from laboratorio.demo import (
+    crear_equipo,
+    crear_expedientes,
+    crear_historia,
+    crear_personas,
+    crear_reglas_y_suplencias,
+    mes_de_reversiones,
+)
+from senasa import reloj
 
 
 class Command(BaseCommand):
@@ -42,7 +53,9 @@ class Command(BaseCommand):
         for _expediente in barra:
             pass
         crear_reglas_y_suplencias()
-        buscar_alertas()
+        # As the worker would have found it, in the first days of the month after.
+        with reloj.fijado(fin_del_dia(fin_de_mes(mes_de_reversiones()) + timedelta(days=2))):
+            buscar_alertas()
         completar()
         crear_equipo()
         self.stdout.write(f"{Expediente.objects.count()} expedientes en la base.")
