@@ -185,7 +185,7 @@ def _del_caso(expediente: Expediente, observacion: Observacion | None, eventos: 
             return Situacion(_("Su expediente quedó en abandono"), detalle, otra, "", "", desde, "ambar")
         case Estado.DESISTIDO:
             detalle = _("El trámite terminó sin decisión: no habrá más inspecciones ni análisis.")
-            hacer = _("Si usted no lo pidió, avise cuanto antes al puesto: %(puesto)s.") % {"puesto": puesto}
+            hacer = _("Si usted no lo pidió, avise cuanto antes al %(puesto)s.") % {"puesto": puesto}
             return Situacion(_("El trámite terminó por desistimiento"), detalle, hacer, "", "", desde, "azul")
         case Estado.ANULADO if expediente.duplicado_de:
             sigue = {"numero": expediente.duplicado_de.numero}

@@ -337,7 +337,7 @@ def test_desistir_en_el_laboratorio(client: Client) -> None:
     assert caso.expediente.estado == Estado.DESISTIDO
     dicho = texto(client.get(url))
     assert "El trámite terminó por desistimiento" in dicho
-    assert "avise cuanto antes al puesto" in dicho
+    assert "avise cuanto antes al Puesto" in dicho
 
 
 @pytest.mark.parametrize("que", ACTOS)
