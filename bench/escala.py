@@ -146,6 +146,14 @@ def _medir(grande: Servidor, chica: Servidor, casos: int, pequena: int, vueltas:
             )
             for nombre in estadisticas
         ),
+        *(
+            Fila(
+                f"{nombre}, {casos:,} expedientes", "tablero después de un acto en cada caso",
+                t.razon(nombre, "tablero de nuevo"), 2,
+                detalle=f"{_ms(t, nombre)} / {_ms(t, 'tablero de nuevo')}",
+            )
+            for nombre in estadisticas
+        ),
         Fila(
             f"consultas de una página, {casos:,} expedientes", f"con {pequena:,}",
             max(mas / max(menos, 1) for mas, menos in preguntas), 1,

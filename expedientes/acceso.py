@@ -9,13 +9,14 @@ he has in hand with a power in force. Nothing is copied, so nothing outlives a c
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -61,15 +62,32 @@ SELECT caso.id, caso.sello, caso.estado, enlace.referencia, enlace.correo
 
 def llave(numero: str, pk: int, version: int) -> Llave | None:
     """The link with that id and version, while it lives and opens the case of that number."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        fila = cursor.execute(LLAVE, [numero, pk, version, timezone.now()], prepare=True).fetchone()
+    fila = _preguntar([numero, pk, version, timezone.now()])
     if fila is None:
         return None
     caso, sello, estado, referencia, correo = fila
     if referencia != f"expediente:{caso}" and not (referencia == TODOS and casos_de(correo).filter(pk=caso).exists()):
         return None
     return Llave(caso, sello, estado, pk, version, correo)
+
+
+def _preguntar(valores: Sequence[Any]) -> tuple[Any, ...] | None:
+    """`LLAVE`, planned once for each connection.
+
+    Django's own cursors, which plan each time, would ask first whether the connection still lives; here the answer says
+    it, and a server that was started anew is asked once more.
+    """
+    connection.ensure_connection()
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            return cursor.execute(LLAVE, valores, prepare=True).fetchone()
+    except OperationalError:
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+    with connection.cursor() as otro:
+        otro.execute(LLAVE, valores)
+        return otro.fetchone()
 
 
 def _hay_poder(desde: date | None, hasta: date | None) -> bool:

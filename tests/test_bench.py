@@ -70,6 +70,8 @@ TABLA = [
     ("seguimiento, peticiones por segundo", "vista vacía", "0.6"),
     ("programa, 400 expedientes", "tablero", "2"),
     ("reversiones, 400 expedientes", "tablero", "2"),
+    ("programa, 400 expedientes", "tablero después de un acto en cada caso", "2"),
+    ("reversiones, 400 expedientes", "tablero después de un acto en cada caso", "2"),
     ("consultas de una página, 400 expedientes", "con 40", "1"),
     ("meses guardados que difieren, 400 expedientes", "recálculo completo", "0"),
 ]

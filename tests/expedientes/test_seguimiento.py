@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +16,7 @@ from expedientes.models import Evento, Expediente
 from notificaciones import enlaces
 from notificaciones.models import Enlace, Notificacion
 from tests.builders import avanzar_hasta, crear_caso, crear_importador
+from tests.conftest import url_de_la_base
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +114,18 @@ def test_seguimiento_hace_las_mismas_consultas_con_una_partida_que_con_seis(
         url = abrir(client, expediente)
         with django_assert_max_num_queries(11):
             assert client.get(url).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_seguimiento_se_abre_tras_reiniciarse_la_base(client: Client) -> None:
+    """A connection that was kept and is dead is no error of the importer's."""
+    url = abrir(client, crear_caso().expediente)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with psycopg.connect(url_de_la_base(), autocommit=True) as otra:
+        otra.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    assert client.get(url).status_code == 200
 
 
 @pytest.mark.usefixtures("memoria")
