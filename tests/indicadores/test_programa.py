@@ -111,8 +111,12 @@ def test_sin_casos_nada_se_puede_calcular_y_nada_es_cero(capsys):
     ("argumentos", "dice"),
     [
         (["--desde=2026-02-30", "--hasta=2026-03-01"], "no es un día"),
+        (["--desde=2026-W09-1", "--hasta=2026-03-01"], "no es un día"),
+        (["--desde=2026-03-01", "--hasta=9999-12-31"], "no existe"),
+        (["--desde=1999-12-31", "--hasta=2026-03-01"], "no existe"),
         (["--desde=2026-03-02", "--hasta=2026-03-01"], "viene antes"),
         (["--desde=2026-03-01", "--hasta=2026-03-02", "--puesto=XXX"], "Hay: "),
+        (["--desde=2026-03-01", "--hasta=2026-03-02", "--puesto="], "Hay: "),  # a script's variable without a value
     ],
 )
 def test_lo_mal_pedido_se_dice(argumentos, dice):

@@ -17,7 +17,10 @@ from senasa.models import Puesto
 
 def dia(texto: str) -> date:
     try:
-        return date.fromisoformat(texto)
+        leido = date.fromisoformat(texto)
+        if leido.isoformat() != texto:  # ISO 8601 knows weeks too
+            raise ValueError(texto)
+        return leido
     except ValueError:
         raise ArgumentTypeError(f"«{texto}» no es un día: escríbalo AAAA-MM-DD.") from None
 
@@ -51,8 +54,10 @@ class Command(BaseCommand):
             raise CommandError("Diga --desde y --hasta, o --comprobar.")
         if hasta < desde:
             raise CommandError("--hasta viene antes que --desde.")
-        cual = Puesto.objects.filter(codigo=puesto).first() if puesto else None
-        if puesto and cual is None:
+        if desde.year < 2000 or hasta.year > 2100:
+            raise CommandError("Ese período no existe: diga días de los años 2000 a 2100.")
+        cual = Puesto.objects.filter(codigo=puesto).first() if puesto is not None else None
+        if puesto is not None and cual is None:
             hay = ", ".join(Puesto.objects.values_list("codigo", flat=True))
             raise CommandError(f"No hay un puesto «{puesto}». Hay: {hay}.")
         numeros = cifras(calcular(desde, hasta, cual), informados(desde, hasta, cual))
