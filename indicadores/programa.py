@@ -173,11 +173,12 @@ SELECT count(*) AS anulados FROM expedientes_hitos h JOIN expedientes_expediente
 WHERE h.fin >= p.desde AND h.fin < p.hasta AND h.t1 IS NOT NULL AND e.estado IN ('anulado')
     AND (%(puesto)s::bigint IS NULL OR h.puesto_id = %(puesto)s)
 """
-# An act that takes several results with it is one reversion: its parts name it.
+# An act that takes several results with it is one reversion: its parts name it. What an issued report is corrected for
+# is an amendment, no reversion: those come before the signature.
 REVERSIONES = """
 SELECT count(*) AS reversiones, count(*) FILTER (WHERE autoaprobada) AS autoaprobadas
 FROM laboratorio_reversion r
-WHERE r.ocurrio_en >= p.desde AND r.ocurrio_en < p.hasta AND r.parte_de_id IS NULL
+WHERE r.ocurrio_en >= p.desde AND r.ocurrio_en < p.hasta AND r.parte_de_id IS NULL AND r.accion <> 'enmendar_resultado'
     AND (%(puesto)s::bigint IS NULL OR EXISTS (
         SELECT FROM expedientes_expediente e WHERE e.id = r.expediente_id AND e.puesto_id = %(puesto)s
     ))

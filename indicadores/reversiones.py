@@ -41,6 +41,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from expedientes.models import Documento, Evento, Motivo
+from laboratorio.lifecycle import Accion
 from laboratorio.models import Analisis, EstadoAnalisis, EstadoMuestra, Metodo, Muestra, Resultado, Reversion
 from laboratorio.querysets import ConsultaReversion
 from senasa import reloj
@@ -78,7 +79,10 @@ class Filtro:
 
 def _del_periodo(filtro: Filtro) -> ConsultaReversion:
     inicio, fin = limites(filtro.desde, filtro.hasta)
-    suyas = Reversion.objects.filter(ocurrio_en__gte=inicio, ocurrio_en__lt=fin)
+    # Before the signature, as domain.md has it: what an issued report is corrected for is an amendment.
+    suyas = Reversion.objects.filter(ocurrio_en__gte=inicio, ocurrio_en__lt=fin).exclude(
+        accion=Accion.ENMENDAR_RESULTADO
+    )
     return suyas.filter(expediente__puesto=filtro.puesto) if filtro.puesto else suyas
 
 

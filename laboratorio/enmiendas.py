@@ -225,8 +225,7 @@ def enmendar_resultado(
     )  # fmt: skip
     assert informe.documento
     documentos.marcar(informe.documento, Documento.Estado.EN_REVISION)
-    for uno in analisis:
-        rehacer(uno, Accion.ENMENDAR_RESULTADO, retiro_firma=False, **dicho)
+    rehacer(analisis, Accion.ENMENDAR_RESULTADO, retiro_firma=False, **dicho)
     reabrir_por_informe(partida=partida, informe=informe.documento, anulado=False)
     return evento
 

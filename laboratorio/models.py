@@ -754,8 +754,8 @@ class Reversion(models.Model):
     """A step back of a sample, of an analysis or of its result: what it undid, why, by whom, and what it cost.
 
     Self-approved unless a director ordered it. `resultado` is what went out of force; without one it was a stage of
-    `analisis`, and without `analisis` a stage of the sample. A sample's takes its results with it, each in a row
-    that names it in `parte_de`.
+    `analisis`, and without `analisis` a stage of the sample. One act is one row that names no other: a sample's takes
+    its results with it, and a director's may take several, each in a row that names the act's in `parte_de`.
     """
 
     expediente = models.ForeignKey(Expediente, models.PROTECT, related_name="reversiones")

@@ -161,19 +161,22 @@ def devolver(
         raise DatoInvalido({"analisis": _("Marque qué análisis hay que volver a hacer.")})
     dicho: dict[str, Any] = {"actor": actor, "motivo": motivo, "texto": texto, "ocurrio_en": ocurrio_en}
     evento = avanzar(informe, Accion.DEVOLVER, tabla=INFORME, cambios=EN_BORRADOR, **dicho)
-    for uno in analisis:
-        rehacer(uno, Accion.DEVOLVER, retiro_firma=True, **dicho)
+    rehacer(analisis, Accion.DEVOLVER, retiro_firma=True, **dicho)
     return evento
 
 
-def rehacer(analisis: Analisis, accion: str, *, retiro_firma: bool, **dicho: Any) -> Reversion:
-    """Step a verified result back because the director ordered it, within the caller's transaction."""
-    horas, desde = _horas([analisis]), analisis.estado
-    evento, resultado = volver_a_la_mesa(analisis, accion, **dicho)
-    return _anotar(
-        evento, analisis.muestra, analisis, resultado, desde=desde, horas=horas, retiro_firma=retiro_firma,
-        autoaprobada=False,
-    )  # fmt: skip
+def rehacer(analisis: Sequence[Analisis], accion: str, *, retiro_firma: bool, **dicho: Any) -> None:
+    """Step verified results back because the director ordered it, within the caller's transaction: one act, whose first
+    row the others name."""
+    primera: Reversion | None = None
+    for uno in analisis:
+        horas, desde = _horas([uno]), uno.estado
+        evento, resultado = volver_a_la_mesa(uno, accion, **dicho)
+        fila = _anotar(
+            evento, uno.muestra, uno, resultado, desde=desde, horas=horas, retiro_firma=retiro_firma,
+            autoaprobada=False, parte_de=primera,
+        )  # fmt: skip
+        primera = primera or fila
 
 
 def volver_a_la_mesa(analisis: Analisis, accion: str, **dicho: Any) -> tuple[Evento, Resultado | None]:

@@ -22,7 +22,7 @@ from indicadores.models import AlertaDeReversiones, Regreso
 from indicadores.reversiones import Filtro, Periodo, actos, ahorro, causas, control
 from laboratorio import recorrido, reversiones
 from laboratorio.demo import CLAVE
-from laboratorio.models import Muestra, Reversion
+from laboratorio.models import Informe, Muestra, Reversion
 from notificaciones.models import Notificacion
 from senasa import reloj
 from senasa.models import Disciplina, Puesto
@@ -123,6 +123,27 @@ def test_iguales_a_lo_que_dice_la_bitacora(historia):
     assert figuras.anotar_regresos() == Regreso.objects.count() == 2
     assert figuras.anotar_regresos() == 0
     assert causas(historia, ahora) == todas
+
+
+def test_lo_que_la_direccion_devuelve_es_un_acto_y_lo_que_enmienda_ninguno(historia):
+    """Of two analyses at once, before the signature: one act, two rows. After it, an amendment is no reversion."""
+    antes, filas = programa.calcular(historia.desde, historia.hasta), figuras.filas(historia).count()
+    ayer = reloj.ahora() - timedelta(days=1)
+    devuelto = crear_caso("verificado", valor="positivo", hace=timedelta(days=5), producto="durazno")
+    assert len(devuelto.analisis) == 2
+    with reloj.fijado(ayer):
+        reversiones.devolver(
+            informe=Informe.objects.get(expediente=devuelto.expediente), actor=personas()["director"],
+            analisis=devuelto.analisis, motivo="resultado-dudoso", texto="Los dos.",
+        )  # fmt: skip
+    enmendado = crear_caso("resultado_emitido", hace=timedelta(days=5))
+    with reloj.fijado(ayer):
+        recorrido.enmendar_resultado(enmendado)
+    assert Reversion.objects.filter(accion="enmendar_resultado").count() == 1
+    ahora = programa.calcular(historia.desde, historia.hasta)
+    assert (ahora.reversiones, ahora.autoaprobadas) == (antes.reversiones + 1, antes.autoaprobadas)
+    assert actos(historia).count() == control(historia, "mes").reversiones == ahora.reversiones
+    assert figuras.filas(historia).count() == filas + 2
 
 
 def test_la_tasa_es_la_del_comando_y_cada_numero_abre_otras_tantas(historia):
