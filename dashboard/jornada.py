@@ -98,7 +98,9 @@ class Clase:
 CLASES = {
     "dictaminar": Clase("Por dictaminar", "Ningún informe espera su dictamen.", por_dictaminar),
     "enviar": Clase("Por enviar", "Ninguna muestra tomada espera su envío.", por_enviar),
-    "inspeccion": Clase("Inspecciones de hoy", "Ninguna inspección para hoy.", inspecciones, ("cita_en", "pk")),
+    "inspeccion": Clase(
+        "Inspecciones de hoy y atrasadas", "Ninguna inspección para hoy ni atrasada.", inspecciones, ("cita_en", "pk")
+    ),
     "respondida": Clase(
         "Observaciones respondidas", "Ninguna respuesta por leer.", respondidas, ("respondida_en", "pk")
     ),

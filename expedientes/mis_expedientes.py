@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -55,7 +55,7 @@ def columnas() -> list[str]:
 
 
 class Lista:
-    """The cases of an address that a query string asks for, the newest first."""
+    """The cases of an address that a query string asks for: what waits for its reader first, then the newest."""
 
     def __init__(self, correo: str, pedido: Any) -> None:
         self.suyos = acceso.casos_de(correo)
@@ -73,7 +73,12 @@ class Lista:
             casos = casos.filter(Exists(Partida.objects.filter(expediente=OuterRef("pk"), producto=producto)))
         if q := datos.get("q", "").strip():
             casos = casos.filter(_que_dicen(q))
-        return casos.order_by("-id")
+        return casos.order_by(Case(When(ESPERAN, then=0), default=1), "-id")
+
+    @cached_property
+    def esperan(self) -> int:
+        """How many of all of them wait for something of whoever reads here."""
+        return self.suyos.filter(ESPERAN).count()
 
     @cached_property
     def cuenta(self) -> bool:

@@ -169,6 +169,7 @@ def mis_expedientes_lista(request: HttpRequest) -> HttpResponse:
         "fichas": mis_expedientes.fichas(page_obj.object_list),  # type: ignore[arg-type]
         "columnas": mis_expedientes.columnas(),
         "hay": lista.cuenta,
+        "esperan": lista.esperan,
         "consulta": request.GET.urlencode(),
     }
     return render(request, "expedientes/mis_expedientes.html", contexto)

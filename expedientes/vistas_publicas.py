@@ -136,6 +136,7 @@ def _contar(llave: acceso.Llave) -> str:
     contexto = {
         "expediente": expediente,
         "relato": relato,
+        "respondidas": expediente.observaciones.filter(respondida_en__isnull=False),
         "entregados": expediente.adjuntos.filter(subido_por=None),
         "puede": seguimiento.puede(expediente, llave.correo, relato),
         "sin_poder": seguimiento.sin_poder(expediente, llave.correo),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from expedientes.models import Expediente
+from expedientes.models import Estado, Expediente
 from indicadores import linea_base
 from laboratorio.demo import crear_personas
 from notificaciones import internos, rebotes
@@ -20,11 +20,14 @@ from .models import Accion
 
 CADA = 3  # one of so many breaches has an action
 LEIDO_TRAS = timedelta(days=2)
-QUE_HARAN = (
-    "Llamar al terminal y fijar la hora de la inspección para mañana.",
-    "Pedir al laboratorio la fecha del informe y anotarla en el caso.",
-    "Coordinar con el importador la entrega de lo que falta.",
-)
+# What a jefe would write, by where the case stands.
+QUE_HARA = {
+    Estado.REGISTRADO: "Llamar al terminal y fijar la hora de la inspección para mañana.",
+    Estado.EN_INSPECCION: "Tomar o enviar hoy la muestra que falta, con el primer despacho.",
+    Estado.EN_LABORATORIO: "Pedir al laboratorio la fecha del informe y anotarla en el caso.",
+    Estado.RESULTADO_EMITIDO: "Dictaminar hoy, con el informe que ya está.",
+}
+LO_DEMAS = "Coordinar con el importador la entrega de lo que falta."
 
 
 def completar() -> None:
@@ -76,7 +79,8 @@ def _tomar(fila: tuple, jefe: Usuario, cuando, n: int) -> Accion | None:
         quienes = list(atrasos.responsables(expediente, de_laboratorio=False))
         inspectores = [uno for uno in quienes if uno != jefe] or quienes
         return services.tomar_accion(
-            expediente=expediente, tipo=tipo, objeto_id=pk, actor=jefe, que_hara=QUE_HARAN[n % len(QUE_HARAN)],
+            expediente=expediente, tipo=tipo, objeto_id=pk, actor=jefe,
+            que_hara=QUE_HARA.get(Estado(expediente.estado), LO_DEMAS),
             responsable=inspectores[n % len(inspectores)],
             para_el=timezone.localdate(reloj.ahora()) + timedelta(days=1 if n == 1 else n % 4),
         )  # fmt: skip

@@ -177,7 +177,7 @@ def partida_enviar(request: HttpRequest, numero: str, orden: int) -> HttpRespons
                     for m in muestras
                 ),
             },
-            _("La partida pasa al laboratorio, que las verá venir en su manifiesto."),
+            _("La partida pasa al laboratorio, que la verá venir en su manifiesto."),
             _("El manifiesto se imprime en «Muelle» y viaja con la caja."),
         ],
     )

@@ -270,6 +270,10 @@ def test_mis_expedientes_filtra_y_baja_lo_que_muestra_sin_formulas(certificado: 
     recorrido.observar(observado)
     cerrado = crear_caso("cerrado", valor="positivo").expediente
     cliente = abrir(todos(importador.correo))
+    lista = texto(cliente.get(reverse("mis_expedientes")))
+    assert "1 expediente espera algo de usted" in lista
+    # What waits for its reader first, then the newest.
+    assert lista.index(observado.expediente.numero) < lista.index(cerrado.numero)
 
     def numeros(**consulta: Any) -> list[str]:
         pagina = cliente.get(reverse("mis_expedientes"), consulta)
@@ -280,7 +284,7 @@ def test_mis_expedientes_filtra_y_baja_lo_que_muestra_sin_formulas(certificado: 
         return filas
 
     de_lentejas = observado.expediente.numero
-    assert numeros() == [cerrado.numero, de_lentejas, abierto.numero]
+    assert numeros() == [de_lentejas, cerrado.numero, abierto.numero]
     assert numeros(situacion="abiertos") == [de_lentejas, abierto.numero]
     assert numeros(situacion="terminados") == [cerrado.numero]
     assert numeros(situacion="usted") == [de_lentejas]
