@@ -39,11 +39,12 @@ from PIL import Image
 from expedientes import documentos
 from expedientes.bitacora import fallas
 from expedientes.models import Adjunto, Dictamen, Documento, Evento, Expediente, Producto, Puesto
+from laboratorio import recorrido
 from laboratorio.demo import CLAVE
 from laboratorio.models import EstadoInforme, Informe
 from laboratorio.recorrido import Caso
 from notificaciones.models import Notificacion
-from tests.builders import crear_caso, personas
+from tests.builders import avanzar_hasta, crear_caso, personas
 from tests.conftest import Buzon, url_de_la_base
 from tests.senasa.test_servidor import Servidor, esperar_a_que, puerto_libre, servidor  # noqa: F401
 from tests.test_concurrencia import ACTOS
@@ -445,7 +446,12 @@ def deber_avisos_y_documentos() -> None:
     crear_caso("programado")
     por_firmar = crear_caso("verificado").expediente
     Informe.objects.filter(expediente=por_firmar).update(firmar_desde=timezone.now())
-    crear_caso("dictaminado")
+    # Its report may be in the hands of the worker that lives, or of the one that was killed: it is waited for.
+    decidido = crear_caso("verificado")
+    recorrido.firmar(decidido)
+    suyos = Informe.objects.filter(expediente=decidido.expediente)
+    esperar_a_que(lambda: not suyos.filter(documento=None).exists(), PLAZO, "nadie firma el informe")
+    avanzar_hasta(decidido, "dictaminado")
 
 
 def quedan() -> dict[str, int]:
