@@ -354,7 +354,7 @@ def _de_vuelta(dias: tuple[date, date], puesto: Puesto | None, disciplina: Disci
     return {"motivos": _por_motivo(vueltas(actos(filtro))), "metodos": _por_metodo(vueltas(filas(filtro)))}
 
 
-DE_VUELTA = Cuenta("causas", "actos y filas con regreso: cuántas, microsegundos, sin volver; 1", de_uno=_de_vuelta)
+DE_VUELTA = Cuenta("causas", "actos y filas con regreso: cuántas, microsegundos, sin volver; 2", de_uno=_de_vuelta)
 
 
 def causas(filtro: Filtro, ahora: datetime) -> Causas:
