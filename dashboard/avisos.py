@@ -102,14 +102,7 @@ def _aviso(notificacion: Notificacion, numero: str, importador: str, agente: str
         cuando or notificacion.creada_en,
         perdida and not notificacion.reparada_en,
         notificacion.reenvio.pk if hasattr(notificacion, "reenvio") else None,
-        next(
-            (
-                de
-                for de, correo in (("importador", importador), ("agente", agente or ""))
-                if notificacion.correo == correo.lower()
-            ),
-            "",
-        ),
+        {(agente or "").lower(): "agente", importador.lower(): "importador"}.get(notificacion.correo, ""),
     )
 
 

@@ -80,7 +80,7 @@ class FiltroDelTablero(filtros.FilterSet):
         super().__init__(*args, **kwargs)
         for campo, opciones in opciones_de(puestos).items():
             self.filters[campo].extra["choices"] = opciones
-        if len(puestos) == 1:
+        if len(puestos) < 2:
             del self.filters["puesto"]
 
     def filtrar_semaforo(self, casos: QuerySet[Expediente], _campo: str, luz: str) -> QuerySet[Expediente]:

@@ -140,21 +140,23 @@ def del_semaforo(luz: str, ahora: datetime) -> Q:
 Cuenta = dict[str, dict[str, int]]
 
 
-# What is counted of a stage. `huella` is another number whenever there was an act on any of its cases: each act adds to
-# its case's log, so the number of entries of each tells it. The largest id would not: a transaction that took its
-# number first may be stored last.
-NUMEROS = ("total", *Semaforo.values, "huella")
+NUMEROS = ("total", *Semaforo.values)
+# Beside those, of a stage of a post: another number whenever there was an act on any of its cases. Each act adds to its
+# case's log, so the number of entries of each tells it. The largest id would not: a transaction that took its number
+# first may be stored last.
+HUELLA = "huella"
 
 
 def recuento_por_puesto(casos: QuerySet[Expediente], ahora: datetime) -> dict[int, Cuenta]:
     """Open cases by post, stage and semáforo, in one query: {puesto: {estado: {"total": n, "vencido": n, …}}}."""
+    claves = (*NUMEROS, HUELLA)
     luces = {luz.value: Count("pk", filter=del_semaforo(luz, ahora)) for luz in Semaforo}
     huella = BitXor(Func("pk", "eventos", function="hashint8extended", output_field=BigIntegerField()))
-    filas = casos.order_by().values("puesto", "estado").annotate(total=Count("pk"), huella=huella, **luces)
+    filas = casos.order_by().values("puesto", "estado").annotate(total=Count("pk"), **luces, **{HUELLA: huella})
     por_puesto: dict[int, Cuenta] = {}
-    for puesto, etapa, *numeros in filas.values_list("puesto", "estado", *NUMEROS):
-        cuenta = por_puesto.setdefault(puesto, {etapa: dict.fromkeys(NUMEROS, 0) for etapa in ETAPAS})
-        cuenta[etapa] = dict(zip(NUMEROS, map(int, numeros), strict=True))
+    for puesto, etapa, *numeros in filas.values_list("puesto", "estado", *claves):
+        cuenta = por_puesto.setdefault(puesto, {etapa: dict.fromkeys(claves, 0) for etapa in ETAPAS})
+        cuenta[etapa] = dict(zip(claves, numeros, strict=True))
     return por_puesto
 
 
@@ -162,10 +164,8 @@ def sumar(cuentas: Iterable[Cuenta]) -> Cuenta:
     total: Cuenta = {etapa: dict.fromkeys(NUMEROS, 0) for etapa in ETAPAS}
     for cuenta in cuentas:
         for etapa, numeros in cuenta.items():
-            for clave, numero in numeros.items():
-                total[etapa][clave] = (
-                    total[etapa][clave] ^ numero if clave == "huella" else total[etapa][clave] + numero
-                )
+            for clave in NUMEROS:
+                total[etapa][clave] += numeros[clave]
     return total
 
 

@@ -21,7 +21,6 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from notificaciones import enlaces
-from notificaciones.enlaces import TODOS, TODOS_VALE
 from notificaciones.models import Enlace, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj, timbre
@@ -66,7 +65,9 @@ def llave(numero: str, pk: int, version: int) -> Llave | None:
     if fila is None:
         return None
     caso, sello, estado, referencia, correo = fila
-    if referencia != f"expediente:{caso}" and not (referencia == TODOS and casos_de(correo).filter(pk=caso).exists()):
+    if referencia != f"expediente:{caso}" and not (
+        referencia == enlaces.TODOS and casos_de(correo).filter(pk=caso).exists()
+    ):
         return None
     return Llave(caso, sello, estado, pk, version, correo)
 
@@ -107,13 +108,13 @@ def casos_de(correo: str) -> QuerySet[Expediente]:
 def de_todos(pk: int, version: int) -> Enlace | None:
     """The link to all cases with that id and version, while it lives."""
     enlace = enlaces.vigente(pk, version)
-    return enlace if enlace and enlace.referencia == TODOS else None
+    return enlace if enlace and enlace.referencia == enlaces.TODOS else None
 
 
 @transaction.atomic
 def cerrar_todos(enlace: Enlace) -> None:
     """Kill the link to all cases, wherever it is open: its owner asks for it."""
-    enlaces.revocar_de(referencia=TODOS, correo=enlace.correo)
+    enlaces.revocar_de(referencia=enlaces.TODOS, correo=enlace.correo)
 
 
 # ── Asking for one ────────────────────────────────────────────────────────────────────────────────
@@ -175,9 +176,9 @@ def _de_quien_es(pedido: PedidoDeEnlace) -> tuple[Expediente | None, str]:
 def _del_enlace(enlace: Enlace) -> tuple[Expediente | None, str]:
     """Of a link that does not open any more: a new one to the same address, while it still follows the case."""
     tipo, _dos_puntos, pk = enlace.referencia.partition(":")
-    if enlace.revocado_en or tipo not in ("expediente", TODOS):
+    if enlace.revocado_en or tipo not in ("expediente", enlaces.TODOS):
         return None, ""
-    if tipo == TODOS:
+    if tipo == enlaces.TODOS:
         return None, enlace.correo
     expediente = Expediente.objects.select_related("importador", "agente").get(pk=int(pk))
     return expediente, enlace.correo if enlace.correo in avisos.destinatarios(expediente) else ""
@@ -193,12 +194,12 @@ def _enviar_uno(expediente: Expediente, correo: str, *, clave: str) -> bool:
 
 
 def _enviar_todos(correo: str, *, clave: str) -> bool:
-    if _basta(correo, TODOS) or not casos_de(correo).exists():
+    if _basta(correo, enlaces.TODOS) or not casos_de(correo).exists():
         return False
-    enlace = enlace_para(referencia=TODOS, correo=correo)
+    enlace = enlace_para(referencia=enlaces.TODOS, correo=correo)
     importa = Importador.objects.filter(correo__iexact=correo).exists()
     audiencia = Audiencia.IMPORTADOR if importa else Audiencia.AGENTE
-    avisos.deber_enlace(DE_TODOS, enlace=enlace, audiencia=audiencia, clave=clave, dias=TODOS_VALE.days)
+    avisos.deber_enlace(DE_TODOS, enlace=enlace, audiencia=audiencia, clave=clave, dias=enlaces.TODOS_VALE.days)
     return True
 
 

@@ -74,6 +74,16 @@ def test_cada_inspector_ve_solo_su_puesto(client):
         assert set(numeros(client.get("/tablero/?puesto=PCA"))) == ve & ({aereo.numero} if len(ve) > 1 else ve)
 
 
+def test_sin_puesto_no_hay_que_elegir_ni_que_ver(client):
+    crear_expediente()
+    suelto = personas()["inspector"]
+    suelto.puestos.clear()
+    client.force_login(suelto)
+    respuesta = client.get("/tablero/")
+    assert (respuesta.status_code, numeros(respuesta)) == (200, [])
+    assert 'name="puesto"' not in respuesta.content.decode()
+
+
 def test_lo_mas_urgente_primero_y_los_cerrados_fuera(client):
     nuevo = crear_expediente("registrado", hace=timedelta(hours=1))
     viejo = crear_expediente("registrado", hace=timedelta(days=40))

@@ -112,7 +112,7 @@ def test_responder_se_confirma_antes_de_enviar_nada(client: Client) -> None:
     # What was asked and what he said stay on his page.
     mas_tarde = texto(client.get(reverse("seguimiento_caso", args=[caso.expediente.numero])))
     assert "Lo que usted respondió" in mas_tarde
-    assert "usted respondió Aquí está. Gracias." in mas_tarde
+    assert "usted respondió: Aquí está. Gracias." in mas_tarde
 
 
 def test_responder_deja_cambiar_y_guarda_los_archivos_elegidos(

@@ -40,8 +40,8 @@ class Command(BaseCommand):
             raise CommandError("Falta el catálogo: ejecute antes «manage.py cargar_catalogos».")
         crear_personas()
         cuantos = opciones["expedientes"]
-        # Fewer: a load that was cut short goes on where it stopped.
         antes = cuantos * 2 // 5  # on top of them: what happened before, for the charts and for what is foretold
+        # Fewer: a load that was cut short goes on where it stopped.
         if opciones["si_falta"] and Expediente.objects.count() >= cuantos + antes:
             self.stdout.write("Los datos de demostración ya están.")
             return
