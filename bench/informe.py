@@ -36,16 +36,14 @@ BARRA = 1.15
 
 @dataclass(frozen=True)
 class Medida:
-    """Seconds, the median of the rounds; `desnudas`: of the libraries alone."""
+    """Seconds, the median of the rounds; `desnudas`: of the libraries alone. The ratio is that of each round, since the
+    machine changes."""
 
     resultados: int
     hojas: int
     desnudas: float
     nuestro: float
-
-    @property
-    def razon(self) -> float:
-        return self.nuestro / self.desnudas
+    razon: float
 
 
 def medir(*, vueltas: int) -> list[Medida]:
@@ -70,7 +68,8 @@ def _medir(cuantos: int, vueltas: int, firmante: Any) -> Medida:
         with pikepdf.open(BytesIO(documentos.leer(documento))) as pdf:
             hojas = len(pdf.pages)
     # The first one warms both up.
-    return Medida(cuantos, hojas, median(desnudas[1:]), median(nuestros[1:]))
+    razones = [nuestro / de_ellas for nuestro, de_ellas in zip(nuestros[1:], desnudas[1:], strict=True)]
+    return Medida(cuantos, hojas, median(desnudas[1:]), median(nuestros[1:]), median(razones))
 
 
 def _cronometrar(hacer: Callable[[], Any]) -> tuple[Any, float]:

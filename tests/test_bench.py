@@ -32,7 +32,7 @@ def correr(*orden: str, **entorno: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_report_is_measured_against_the_bare_libraries() -> None:
-    filas = FILA.findall(correr("-m", "bench", "informe", "--vueltas", "1").stdout)
+    filas = FILA.findall(correr("-m", "bench", "informe", "--vueltas", "5").stdout)
     medidos = [
         re.fullmatch(r"un informe de (\d+) resultados?, (\d+) hojas?: .+", trabajo) for trabajo, *_resto in filas
     ]
