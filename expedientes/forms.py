@@ -291,7 +291,9 @@ class FormularioDeInspector(FormularioDeCargo):
         super().__init__(*args, **kwargs)
         campo = self.fields["inspector"]
         assert isinstance(campo, forms.ModelChoiceField)
-        campo.queryset = inspectores_de([expediente.puesto_id]).exclude(pk=expediente.inspector_id or 0)
+        campo.queryset = inspectores_de([expediente.puesto_id])
+        if not self.is_bound:  # that he has it already is for the act to say: a form sent twice is no slip of the pen
+            campo.queryset = campo.queryset.exclude(pk=expediente.inspector_id or 0)
 
 
 class FormularioCambiarAgente(FormularioDeActo):

@@ -294,6 +294,25 @@ def test_ocho_personas_a_la_vez_en_cada_acto(certificado: Any) -> None:
     assert list(fallas()) == []
 
 
+def test_cada_acto_enviado_dos_veces_se_hace_una(certificado: Any) -> None:
+    """The answer was lost and the form is sent again: told what happened meanwhile, never that the field is wrong."""
+    mal = []
+    navegadores: dict[str, Client] = {}
+    for nombre, hasta, quien, direccion, datos, opciones, antes in ACTOS:
+        caso = crear_caso(hasta, **opciones)
+        if antes:
+            antes(caso)
+        usuario = quien(caso) if callable(quien) else quien
+        navegador = navegadores.setdefault(usuario, _navegador(usuario))
+        caso.expediente.refresh_from_db()
+        enviado = {**(datos(caso) if callable(datos) else datos), "visto": caso.expediente.eventos}
+        url = reverse(nombre, args=direccion(caso))
+        respuestas = [navegador.post(url, enviado).status_code for _vez in range(2)]
+        if respuestas != [302, 409]:
+            mal.append((nombre, respuestas))
+    assert not mal, "\n".join(map(str, mal))
+
+
 # ── One form sent twenty times, two who decide, tasks delivered again ─────────────────────────────
 
 
