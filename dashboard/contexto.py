@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from expedientes import entregas
+from expedientes import bitacora, entregas
 from gestion import campana
 from indicadores import alertas
 from laboratorio import preguntas
@@ -56,6 +56,8 @@ ENTRADAS = (
     ("Operación", "operacion", {Rol.ADMINISTRADOR}, ""),
     ("Administración", "admin:index", {Rol.ADMINISTRADOR}, ""),
 )
+# What waits there goes without any entry in the log: counted each time.
+SIN_BITACORA = {"alertas_de_reversiones", "avisos_perdidos"}
 
 
 def menu(request: HttpRequest) -> dict[str, Any]:
@@ -77,18 +79,32 @@ def _entradas(request: HttpRequest) -> list[dict[str, Any]]:
     usuario = getattr(request, "user", None)
     if not isinstance(usuario, Usuario):
         return []
-    entradas = []
-    for texto, nombre, roles, cuenta in ENTRADAS:
-        if not usuario.tiene(*roles) or (nombre == "admin:index" and not usuario.is_staff):
-            continue
-        url = reverse(nombre)
-        entradas.append({"texto": texto, "url": url, "activo": "", "cuenta": _contar(cuenta, usuario)})
+    suyas = [
+        (texto, nombre, cuenta)
+        for texto, nombre, roles, cuenta in ENTRADAS
+        if usuario.tiene(*roles) and (nombre != "admin:index" or usuario.is_staff)
+    ]
+    cuentas = _contadas(usuario, {cuenta for _texto, _nombre, cuenta in suyas if cuenta})
+    entradas: list[dict[str, Any]] = [
+        {"texto": texto, "url": reverse(nombre), "activo": "", "cuenta": cuentas.get(cuenta, 0)}
+        for texto, nombre, cuenta in suyas
+    ]
     # A page that has no entry of its own stands under the one whose address its own begins with.
     sobre = [una for una in entradas if request.path.startswith(str(una["url"]))]
     if sobre:
         cual = max(sobre, key=lambda una: len(str(una["url"])))
         cual["activo"] = "page" if cual["url"] == request.path else "true"
     return entradas
+
+
+def _contadas(usuario: Usuario, cuales: set[str]) -> dict[str, int]:
+    """What waits in each queue: counted again when there was an act, or after a minute."""
+    del_caso = sorted(cuales - SIN_BITACORA)
+    contadas = {que: _contar(que, usuario) for que in cuales & SIN_BITACORA}
+    if del_caso:
+        clave = ("menu", usuario.pk, del_caso, bitacora.marca())
+        contadas |= vivo.recordar(clave, lambda: {que: _contar(que, usuario) for que in del_caso})
+    return contadas
 
 
 def _contar(que: str, usuario: Usuario) -> int:

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -14,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -79,33 +77,38 @@ def tablero(request: HttpRequest) -> HttpResponse:
     It stays true by itself: whoever asks again gets what changed, or a 304.
     """
     pedido = Tablero(request.user, request.GET)
-    with translation.override(settings.LANGUAGE_CODE):  # the staff works in Spanish whatever the browser asks for
-        clave = f"tablero:{pedido.sello(request.GET.get('page', ''))}"
-        una = vivo.pieza(clave, partial(_componer, request, pedido), segundos=CADUCA_SEGUNDOS)
-        if request.headers.get("HX-Request"):
-            return vivo.responder(request, una, segundos=REFRESCO_SEGUNDOS)
-        # Of two hundred choices most are the same for a minute.
-        clave = f"{request.user.pk}:{[puesto.pk for puesto in pedido.puestos]}:{request.GET.urlencode()}"
-        filtros = vivo.pieza(
-            f"tablero:filtros:{sha256(clave.encode()).hexdigest()}",
-            partial(render_to_string, "componentes/filtros.html", {"form": pedido.filtro.form}, request),
-        )
-    jefe = request.user.tiene(Rol.JEFE_DE_PUESTO)
+    clave = ("tablero", *pedido.sello(request.GET.get("page", "")))
+    una = vivo.pieza(clave, partial(_componer, request, pedido), segundos=CADUCA_SEGUNDOS)
+    if request.headers.get("HX-Request"):
+        return vivo.responder(request, una, segundos=REFRESCO_SEGUNDOS)
+    # Of two hundred choices most are the same for a minute.
+    puestos = [puesto.pk for puesto in pedido.puestos]
+    clave = ("elecciones", request.user.pk, puestos, request.GET.urlencode())
+    filtros = vivo.pieza(clave, partial(_elecciones, request, pedido))
     contexto_del_tablero = {
         "titulo": nombre_de(pedido.elegidos),
         "pieza": una,
         "segundos": REFRESCO_SEGUNDOS,
         "filtros": filtros.html,
+        "a_quien": filtros.aparte["a_quien"],
         "filtrado": bool(pedido.elegido),
         "consulta": pedido.consulta,
         "codigo": _codigo(request, pedido),
         "vistas": [*_vistas_de_todos(pedido), *VistaGuardada.objects.visibles_para(request.user)],
-        "jefe": jefe,
-        "asignar": FormularioAsignarCasos(usuario=request.user, auto_id="asignar-%s") if jefe else None,
+        "jefe": request.user.tiene(Rol.JEFE_DE_PUESTO),
         "reunion": pedido.con_colas or request.user.roles == [Rol.DIRECCION],
         "hora": hora(pedido.ahora),
     }
     return render(request, "dashboard/tablero.html", contexto_del_tablero)
+
+
+def _elecciones(request: HttpRequest, pedido: Tablero) -> tuple[str, Mapping[str, str]]:
+    """What may be chosen: the filters, and for a jefe the inspector to whom the marked cases go."""
+    filtros = render_to_string("componentes/filtros.html", {"form": pedido.filtro.form}, request)
+    if not request.user.tiene(Rol.JEFE_DE_PUESTO):
+        return filtros, {"a_quien": ""}
+    asignar = FormularioAsignarCasos(usuario=request.user, auto_id="asignar-%s")
+    return filtros, {"a_quien": render_to_string("componentes/campo.html", {"campo": asignar["inspector"]}, request)}
 
 
 def _componer(request: HttpRequest, pedido: Tablero) -> tuple[str, Mapping[str, str]]:

@@ -5,12 +5,14 @@ from datetime import date
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from expedientes import bitacora
 from expedientes.querysets import VEN_TODO
-from senasa import reloj
+from senasa import reloj, vivo
 from senasa.models import Puesto, Rol, Usuario
 from senasa.permisos import con_rol
 from senasa.tablas import csv_de
@@ -19,6 +21,7 @@ from . import linea_base, tarjetas, vistas_informados, vistas_reversiones
 from . import programa as figuras
 from .forms import FormularioDePeriodo
 from .informados import informados
+from .models import LineaBase
 from .querysets import LISTAS, de_la_lista
 
 VEN_PROGRAMA = (Rol.DIRECCION, Rol.DIRECTOR, Rol.JEFE_DE_PUESTO, Rol.ADMINISTRADOR)
@@ -50,25 +53,29 @@ def _abre(usuario: Usuario) -> set[str]:
 @con_rol(*VEN_PROGRAMA)
 @require_safe
 def programa(request: HttpRequest) -> HttpResponse:
-    """The nine indicators by month and post."""
+    """The nine indicators by month and post, composed again when there was an act, or after a minute."""
     form = periodo(request)
+    antes, abre = linea_base.vigentes(form.cual), _abre(request.user)  # type: ignore[arg-type]
+    clave = (
+        "programa", request.user.pk, form.primer_dia, form.ultimo_dia, list(form.puestos), form.cual, sorted(abre),
+        bool(request.GET), sorted(fila.pk for fila in antes.values()), form.hoy, bitacora.marca(),
+    )  # fmt: skip
+    contenido = vivo.pieza(clave, lambda: _programa(request, form, antes, abre))
+    return render(request, "indicadores/programa.html", {"puesto": form.cual, "contenido": contenido.html})
+
+
+def _programa(request: HttpRequest, form: FormularioDePeriodo, antes: dict[str, LineaBase], abre: set[str]) -> str:
     todos = figuras.por_mes(form.primer_dia, form.ultimo_dia, form.cual)
     ultimo = todos[-1]
     contexto = {
         "form": form,
-        "puesto": form.cual,
         "ultimo": ultimo,
-        "en_curso": ultimo.hasta >= timezone.localdate(reloj.ahora()),
-        "cifras": tarjetas.cifras(
-            ultimo,
-            informados(ultimo.desde, ultimo.hasta, form.cual),
-            linea_base.vigentes(form.cual),
-            _abre(request.user),  # type: ignore[arg-type]
-        ),
+        "en_curso": ultimo.hasta >= form.hoy,
+        "cifras": tarjetas.cifras(ultimo, informados(ultimo.desde, ultimo.hasta, form.cual), antes, abre),
         "al_lado": tarjetas.al_lado(ultimo),
         "graficos": tarjetas.graficos(todos, tarjetas.enlazar(form.cual)),
     }
-    return render(request, "indicadores/programa.html", contexto)
+    return render_to_string("indicadores/programa_contenido.html", contexto, request)
 
 
 @con_rol(*VEN_PROGRAMA)

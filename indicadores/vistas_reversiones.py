@@ -10,13 +10,15 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from expedientes import bitacora
 from expedientes.lifecycle import TABLAS
 from expedientes.models import Motivo
 from laboratorio.models import Reversion
-from senasa import reloj
+from senasa import reloj, vivo
 from senasa.models import Rol, Usuario
 from senasa.permisos import con_rol
 from senasa.tablas import FORMATOS, Fila
@@ -37,8 +39,21 @@ COLUMNAS = (
 @require_safe
 @con_rol(*VEN)
 def estadistica(request: HttpRequest) -> HttpResponse:
-    """The control chart, what the reversions are laid to, and what they cost."""
+    """The control chart, what the reversions are laid to, and what they cost: composed again when there was an act, or
+    after a minute."""
     form = FormularioDeReversiones(request.GET)
+    consulta = [(campo, form.data.get(campo)) for campo in form.fields]
+    clave = ("reversiones", request.user.pk, consulta, bool(request.GET), bitacora.marca())
+    contexto = {
+        "form": form,
+        "contenido": vivo.pieza(clave, lambda: _estadistica(request, form)).html,
+        "alertas": alertas.por_ver().count(),
+        "es_director": request.user.tiene(Rol.DIRECTOR),  # type: ignore[union-attr]
+    }
+    return render(request, "indicadores/reversiones.html", contexto)
+
+
+def _estadistica(request: HttpRequest, form: FormularioDeReversiones) -> str:
     filtro = form.filtro
     control = figuras.control(filtro, form.cleaned_data.get("cada", ""))
     causas = figuras.causas(filtro, reloj.ahora())
@@ -49,10 +64,8 @@ def estadistica(request: HttpRequest) -> HttpResponse:
         "por_horas": form.por_horas,
         "grafico": hallazgos.grafico_de(control, filtro),
         "periodos": hallazgos.filas_de(control, filtro),
-        "alertas": alertas.por_ver().count(),
-        "es_director": request.user.tiene(Rol.DIRECTOR),  # type: ignore[union-attr]
     }
-    return render(request, "indicadores/reversiones.html", contexto)
+    return render_to_string("indicadores/reversiones_contenido.html", contexto, request)
 
 
 @require_safe

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +24,7 @@ from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
 
 SEGUNDOS = 60
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,23 +36,37 @@ class Pieza:
     aparte: Mapping[str, str] = field(default_factory=dict)
 
 
-def pieza(
-    clave: str, componer: Callable[[], str | tuple[str, Mapping[str, str]]], *, segundos: int = SEGUNDOS
-) -> Pieza:
-    """The piece that `clave` stands for, composed once for each process and `segundos`.
+def recordar(clave: str | tuple[object, ...], hacer: Callable[[], T], *, segundos: int = SEGUNDOS) -> T:
+    """What `hacer` gives, once for each process, `clave` and `segundos`.
 
-    `componer` gives its HTML, or that and what lies `aparte`. `clave` must name whoever may see it as well as all that
-    can change it: nothing else keeps readers apart.
+    `clave` must name whoever may see it as well as all that can change it: nothing else keeps readers apart. Its parts,
+    if it has any, are told apart by how they are written.
     """
+    if not isinstance(clave, str):
+        clave = hashlib.sha256(repr(clave).encode()).hexdigest()
     memoria = caches["cercana"]
-    guardada: Pieza | None = memoria.get(clave)
-    if guardada is None:
-        hecha = componer()
-        html, aparte = hecha if isinstance(hecha, tuple) else (hecha, {})
-        suma = hashlib.sha256(repr((html, sorted(aparte.items()))).encode()).hexdigest()
-        guardada = Pieza(html, f'"{suma[:40]}"', aparte)
-        memoria.set(clave, guardada, segundos)
-    return guardada
+    guardado: T | None = memoria.get(clave)
+    if guardado is None:
+        guardado = hacer()
+        memoria.set(clave, guardado, segundos)
+    return guardado
+
+
+def pieza(
+    clave: str | tuple[object, ...],
+    componer: Callable[[], str | tuple[str, Mapping[str, str]]],
+    *,
+    segundos: int = SEGUNDOS,
+) -> Pieza:
+    """The piece that `clave` stands for, as `recordar` has it. `componer` gives its HTML, or that and what lies
+    `aparte`."""
+    return recordar(clave, lambda: _sellar(componer()), segundos=segundos)
+
+
+def _sellar(hecha: str | tuple[str, Mapping[str, str]]) -> Pieza:
+    html, aparte = hecha if isinstance(hecha, tuple) else (hecha, {})
+    suma = hashlib.sha256(repr((html, sorted(aparte.items()))).encode()).hexdigest()
+    return Pieza(html, f'"{suma[:40]}"', aparte)
 
 
 def responder(request: HttpRequest, una: Pieza, *, segundos: int, id: str = "", novedad: str = "") -> HttpResponse:

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from expedientes import documentos, incidencias, tasks
+from expedientes import bitacora, documentos, incidencias, tasks
 from expedientes import services as casos
 from expedientes.bitacora import fallas
 from expedientes.models import Dictamen, Documento, Evento, Expediente, Medida, Pais, Producto, Puesto
@@ -311,6 +311,32 @@ def test_cada_acto_enviado_dos_veces_se_hace_una(certificado: Any) -> None:
         if respuestas != [302, 409]:
             mal.append((nombre, respuestas))
     assert not mal, "\n".join(map(str, mal))
+
+
+def test_la_marca_de_la_bitacora_ve_el_acto_que_tomo_numero_antes_y_se_guardo_despues() -> None:
+    """Whatever is kept under it is read anew for either: the last number alone would be the same."""
+    caso, otro = crear_caso("registrado").expediente, crear_caso("registrado").expediente
+    anotado, seguir = threading.Event(), threading.Event()
+
+    def primero() -> None:
+        with transaction.atomic():
+            bitacora.anotar(caso, objeto=caso, accion="reservado", actor=None, origen="sistema")
+            anotado.set()
+            seguir.wait(timeout=30)
+        connection.close()
+
+    marcas = [bitacora.marca()]
+    with ThreadPoolExecutor(1) as hilo:
+        lento = hilo.submit(primero)
+        assert anotado.wait(timeout=30)
+        with transaction.atomic():
+            bitacora.anotar(otro, objeto=otro, accion="reservado", actor=None, origen="sistema")
+        marcas.append(bitacora.marca())
+        seguir.set()
+        lento.result()
+    marcas += [bitacora.marca(), bitacora.marca()]
+    assert len(set(marcas)) == 3
+    assert marcas[2] == marcas[3]
 
 
 # ── One form sent twenty times, two who decide, tasks delivered again ─────────────────────────────

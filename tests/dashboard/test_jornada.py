@@ -365,6 +365,8 @@ def test_mirar_si_cambio_cuesta_un_304_y_ningun_cambio_se_pierde(client):
     # A deadline that passes.
     caso.refresh_from_db()
     Expediente.objects.filter(pk=caso.pk).update(vence_en=ahora + timedelta(minutes=2))
+    with reloj.fijado(ahora):
+        bitacora.anotar(caso, objeto=caso, accion="reservado", actor=None, origen="sistema", ocurrio_en=ahora)
     sello = mirar(sello)["ETag"]
     assert mirar(sello, ahora + timedelta(minutes=1)).status_code == 304
     assert mirar(sello, ahora + timedelta(minutes=3)).status_code == 200

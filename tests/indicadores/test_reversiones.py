@@ -378,3 +378,27 @@ def test_las_consultas_no_crecen_con_las_filas(certificado):
             esta.append(len(consultas))
         medidas.append(esta)
     assert medidas[0] == medidas[1]
+
+
+@pytest.mark.usefixtures("memoria")
+def test_lo_guardado_de_la_pagina_y_del_menu_cambia_con_cada_acto_y_es_de_quien_mira():
+    caso = crear_caso("con_resultado")
+    navegador, verificador = entrar("direccion"), entrar("verificador")
+    url, bandeja = reverse("reversiones_estadistica"), reverse("verificacion")
+
+    def mirar() -> tuple[str, int]:
+        with CaptureQueriesContext(connection) as consultas:
+            pagina = navegador.get(url).content.decode().partition('<div class="cifras">')[2].partition("</main>")[0]
+        return pagina, sum("laboratorio_reversion" in una["sql"] for una in consultas)
+
+    primera, leidas = mirar()
+    assert leidas
+    assert mirar() == (primera, 0)
+    por_verificar = '<span class="cuenta">1</span>'
+    assert [verificador.get(bandeja).content.decode().count(por_verificar) for _vez in range(2)] == [1, 1]
+    recorrido.revertir(caso)
+    segunda, leidas = mirar()
+    assert (segunda == primera, bool(leidas)) == (False, True)
+    assert por_verificar not in verificador.get(bandeja).content.decode()
+    director = entrar("director").get(url).content.decode()
+    assert ("Por analista" in director, "Por analista" in navegador.get(url).content.decode()) == (True, False)
