@@ -27,7 +27,7 @@ CAMPOS = (
 )  # fmt: skip
 
 
-# How many of the last entries are counted to tell whether one of them came in late.
+# How many of the last entries are looked at to tell whether one of them came in late.
 VENTANA = 500
 
 
@@ -40,12 +40,12 @@ def marca() -> str:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(max(id), 0), count(*) FROM expedientes_evento"
-            " WHERE id > (SELECT max(id) FROM expedientes_evento) - %s",
+            "SELECT concat_ws('.', max(id), min(id), count(*))"
+            " FROM (SELECT id FROM expedientes_evento ORDER BY id DESC LIMIT %s) ultimas",
             [VENTANA],
         )
-        ultima, cuantas = cursor.fetchone()
-    return f"{ultima}.{cuantas}"
+        (marca,) = cursor.fetchone()
+    return str(marca)
 
 
 def canonico(valores: dict[str, Any]) -> str:
