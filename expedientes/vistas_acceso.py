@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -59,13 +60,19 @@ def enlace_renovar(request: HttpRequest) -> HttpResponse:
 
 
 @publica
-@require_POST
+@formulario
 def seguimiento_todos(request: HttpRequest, numero: str) -> HttpResponse:
     """From the page of one case: the link to all, by mail. What opens one must not open others."""
     llave = llave_de(request, numero)
     if llave is None:
         return sin_enlace(request)
-    return demasiadas(request, "enlace") or _pedido(correo=llave.correo, todos=True)
+    if request.method != "POST":
+        return render(request, "expedientes/seguimiento_todos.html", {"numero": numero})
+    if pare := demasiadas(request, "enlace"):
+        return pare
+    acceso.pedir(correo=llave.correo, todos=True)
+    messages.success(request, _("El enlace que abre todos sus expedientes va en camino a su correo."))
+    return redirect("seguimiento_caso", numero)
 
 
 @publica

@@ -8,7 +8,6 @@ dies at once. No GET here writes a row.
 from __future__ import annotations
 
 import logging
-import secrets
 from functools import partial
 from io import BytesIO
 from typing import IO, Any
@@ -18,7 +17,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.forms import Form
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -89,8 +87,6 @@ def de_la_galleta(request: HttpRequest, nombre: str, *, salt: str) -> tuple[int,
     return (int(pk), int(version)) if pk.isdecimal() and version.isdecimal() else None
 
 
-# What stands for the token of the forms in a page that is kept: no reader can guess it.
-_TOKEN = f"token-{secrets.token_hex(16)}"
 # Its words count hours and days, and a day ends: what is kept of it is of these ten minutes.
 _RATO_SEGUNDOS = 600
 # What no act changes, the name of a product or a text of ours, may be this old.
@@ -104,7 +100,8 @@ def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
     """The case, told. It stays true by itself: what asks again for it gets the piece that changed, or a 304.
 
     One query says whether the link lives, what it opens and whether anything happened since; the composed page is
-    kept for some minutes, under the seal of the case's log, for this link and language alone.
+    kept for some minutes, under the seal of the case's log, for this link and language alone. It has no form, hence no
+    token of its own for each opening: what is asked for has its own page.
     """
     llave = llave_de(request, numero)
     if llave is None:
@@ -117,16 +114,14 @@ def seguimiento_caso(request: HttpRequest, numero: str) -> HttpResponse:
         return vivo.pieza(clave, partial(_contar, llave), segundos=_SE_GUARDA_SEGUNDOS)
 
     def entera() -> str:
-        contexto = {"pieza": una(), "segundos": segundos, "numero": numero, "csrf_token": _TOKEN}
+        contexto = {"pieza": una(), "segundos": segundos, "numero": numero}
         return render_to_string("expedientes/seguimiento.html", contexto, request)
 
     if request.headers.get("HX-Request"):
         return vivo.responder(request, una(), segundos=segundos)
     if request.GET or request.COOKIES.keys() & {CookieStorage.cookie_name, settings.SESSION_COOKIE_NAME}:
-        contexto = {"pieza": una(), "segundos": segundos, "numero": numero}
-        return render(request, "expedientes/seguimiento.html", contexto)
-    pagina = vivo.pieza(f"{clave}:pagina", entera, segundos=_SE_GUARDA_SEGUNDOS)
-    return HttpResponse(pagina.html.replace(_TOKEN, get_token(request)))
+        return HttpResponse(entera())
+    return HttpResponse(vivo.recordar(f"{clave}:pagina", entera, segundos=_SE_GUARDA_SEGUNDOS))
 
 
 def _contar(llave: acceso.Llave) -> str:

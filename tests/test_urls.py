@@ -251,7 +251,7 @@ MATRIZ = {
     "seguimiento": Fila(PUBLICA, args="token"),
     "seguimiento_caso": Fila(PUBLICA, args="caso"),
     "seguimiento_documento": Fila(PUBLICA, args="caso_y_documento"),
-    "seguimiento_todos": Fila(NADIE, PUBLICA, "caso"),
+    "seguimiento_todos": Fila(PUBLICA, PUBLICA, "caso"),
     # What each opens and sends: tests/expedientes/test_acceso.py.
     "enlace_pedir": Fila(PUBLICA, PUBLICA),
     "enlace_pedido": Fila(PUBLICA),

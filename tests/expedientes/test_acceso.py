@@ -237,7 +237,14 @@ def test_a_no_ve_a_b_con_ningun_enlace_ni_galleta(certificado: Any) -> None:
     assert solo_uno.post(reverse("mis_expedientes_cerrar")).status_code == 404
     # From one case, the link to all goes by mail.
     antes = Notificacion.objects.count()
-    assert solo_uno.post(reverse("seguimiento_todos", args=[a.numero]))["Location"] == reverse("enlace_pedido")
+    pedirlo = reverse("seguimiento_todos", args=[a.numero])
+    assert pedirlo in solo_uno.get(de_b[0].replace(b.numero, a.numero)).content.decode()
+    assert "Enviarme el enlace" in solo_uno.get(pedirlo).content.decode()
+    assert Notificacion.objects.count() == antes
+    dicho = solo_uno.post(pedirlo, follow=True)
+    assert (dicho.request["PATH_INFO"], "va en camino a su correo" in dicho.content.decode()) == (
+        reverse("seguimiento_caso", args=[a.numero]), True,
+    )  # fmt: skip
     acceso.atender()
     ultima = Notificacion.objects.latest("id")
     assert (Notificacion.objects.count(), ultima.correo, ultima.enlace) == (antes + 1, a.importador.correo, de_todos)
