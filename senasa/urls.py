@@ -47,8 +47,8 @@ CUENTAS = [
 urlpatterns = [
     path("livez", salud.livez, name="livez"),
     path("readyz", salud.readyz, name="readyz"),
-    # Another site can make a visitor read English, and no more: so public pages without another form need no token, which
-    # would cost each opening of the importer's page a fifth of its time.
+    # Another site can make a visitor read English, and no more: so public pages without another form need no token,
+    # which would cost each opening of the importer's page a fifth of its time.
     path("idioma/", csrf_exempt(login_not_required(require_POST(set_language))), name="set_language"),
     path("accounts/", include(CUENTAS)),
     path("admin/", admin.site.urls),
