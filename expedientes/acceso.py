@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from psycopg.pq import ExecStatus
 
 from notificaciones import enlaces
 from notificaciones.models import Enlace, Notificacion
@@ -55,8 +58,10 @@ class Llave:
 LLAVE = """
 SELECT caso.id, caso.sello, caso.estado, enlace.referencia, enlace.correo
   FROM expedientes_expediente caso, notificaciones_enlace enlace
- WHERE caso.numero = %s AND enlace.id = %s AND enlace.version = %s AND enlace.revocado_en IS NULL
-   AND (enlace.vence_en IS NULL OR enlace.vence_en > %s)"""
+ WHERE caso.numero = {} AND enlace.id = {} AND enlace.version = {} AND enlace.revocado_en IS NULL
+   AND (enlace.vence_en IS NULL OR enlace.vence_en > {})"""
+LLAVE_DE_LIBPQ = LLAVE.format("$1", "$2", "$3", "$4").encode()
+_CON_LLAVE: WeakSet[psycopg.Connection] = WeakSet()
 
 
 def llave(numero: str, pk: int, version: int) -> Llave | None:
@@ -73,22 +78,29 @@ def llave(numero: str, pk: int, version: int) -> Llave | None:
 
 
 def _preguntar(valores: Sequence[Any]) -> tuple[Any, ...] | None:
-    """`LLAVE`, planned once for each connection.
+    """`LLAVE`, planned once for each connection and asked of libpq itself: half of what a cursor costs, on the page
+    that is opened most.
 
-    Django's own cursors, which plan each time, would ask first whether the connection still lives; here the answer says
-    it, and a server that was started anew is asked once more.
+    Django's cursors would ask first whether the connection still lives; here the answer says it, and whatever went
+    wrong is asked once more by them, on a connection of its own where that may be.
     """
     connection.ensure_connection()
-    try:
-        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-            return cursor.execute(LLAVE, valores, prepare=True).fetchone()
-    except OperationalError:
-        if connection.in_atomic_block:
-            raise
+    psql = connection.connection.pgconn
+    with suppress(psycopg.Error):
+        if connection.connection not in _CON_LLAVE:
+            psql.prepare(b"llave", LLAVE_DE_LIBPQ)
+            _CON_LLAVE.add(connection.connection)
+        respuesta = psql.exec_prepared(b"llave", [str(valor).encode() for valor in valores])
+        if respuesta.status == ExecStatus.TUPLES_OK:
+            if not respuesta.ntuples:
+                return None
+            caso, *textos = (bytes(respuesta.get_value(0, columna) or b"").decode() for columna in range(5))
+            return int(caso), *textos
+    if not connection.in_atomic_block:
         connection.close()
-    with connection.cursor() as otro:
-        otro.execute(LLAVE, valores)
-        return otro.fetchone()
+    with connection.cursor() as cursor:
+        cursor.execute(LLAVE.format("%s", "%s", "%s", "%s"), valores)
+        return cursor.fetchone()
 
 
 def _hay_poder(desde: date | None, hasta: date | None) -> bool:
