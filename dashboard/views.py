@@ -83,7 +83,8 @@ def tablero(request: HttpRequest) -> HttpResponse:
         return vivo.responder(request, una, segundos=REFRESCO_SEGUNDOS)
     # Of two hundred choices most are the same for a minute.
     puestos = [puesto.pk for puesto in pedido.puestos]
-    clave = ("elecciones", request.user.pk, puestos, request.GET.urlencode())
+    elegido = [(campo, request.GET.getlist(campo)) for campo in pedido.filtro.form.fields]
+    clave = ("elecciones", request.user.pk, puestos, elegido, bool(request.GET))
     filtros = vivo.pieza(clave, partial(_elecciones, request, pedido))
     contexto_del_tablero = {
         "titulo": nombre_de(pedido.elegidos),
