@@ -8,7 +8,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
-from weasyprint import HTML
+from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
@@ -32,15 +32,26 @@ def qr(texto: str) -> SafeString:
 
 def componer(plantilla: str, contexto: dict[str, Any]) -> bytes:
     """Render `plantilla` to an unsigned PDF to be kept for good: PDF/A-3a, fonts inside, tagged for a screen reader."""
-    html = render_to_string(plantilla, contexto)
-    return HTML(string=html, url_fetcher=NadaDeFuera()).write_pdf(pdf_variant="pdf/a-3a", font_config=_letras())
+    antes, _etiqueta, resto = render_to_string(plantilla, contexto).partition("<style>")
+    estilo, _etiqueta, despues = resto.partition("</style>")
+    html = HTML(string=antes + despues, url_fetcher=NadaDeFuera())
+    return html.write_pdf(pdf_variant="pdf/a-3a", font_config=_taller.letras, stylesheets=[_taller.hoja(estilo)])
 
 
-_del_hilo = threading.local()
+class _Taller(threading.local):
+    """What one thread's documents have in common, kept: a third of the time of a short one.
+
+    To look for the fonts anew takes a fifth of it, to read again the style sheet of its head a tenth.
+    """
+
+    def __init__(self) -> None:
+        self.letras = FontConfiguration()
+        self.hojas: dict[str, CSS] = {}
+
+    def hoja(self, estilo: str) -> CSS:
+        if estilo not in self.hojas:
+            self.hojas[estilo] = CSS(string=estilo, url_fetcher=NadaDeFuera())
+        return self.hojas[estilo]
 
 
-def _letras() -> FontConfiguration:
-    """The fonts of this thread, kept: to look for them anew takes a fifth of a report's time."""
-    if not hasattr(_del_hilo, "letras"):
-        _del_hilo.letras = FontConfiguration()
-    return _del_hilo.letras
+_taller = _Taller()
