@@ -5,7 +5,7 @@
 tables. Source of the life cycles: domain.md, section 3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -247,13 +247,15 @@ def avanzar(
     datos: dict[str, Any] | None = None,
     cambios: dict[str, Any] | None = None,
     partida: Partida | None = None,
+    sigue: bool = False,
 ) -> Evento:
     """The only way anything moves: lock, check state, role and hour, write, log, owe the notices.
 
     `objeto`: an Expediente, or anything with `expediente` and `estado`; it is read anew under the lock,
     and `cambios` are the fields to write with the state. Without `actor`, `origen` says whether the importer
     acts or the system. `ocurrio_en`: what the person says, never in the future nor before the object's
-    previous act; more than 24 h back needs a motive. `datos`: what the log keeps besides.
+    previous act; more than 24 h back needs a motive. `datos`: what the log keeps besides. `sigue`: an act of a line
+    follows at once in the same transaction, which brings the case's milestones up to date.
     Raises EstadoImpide (409), RolImpide (403), DatoInvalido (back to the form).
     After any of them the Python object may hold what was not stored: do not reuse it.
     """
@@ -283,7 +285,7 @@ def avanzar(
 
     antes, despues = objeto.estado, transicion.a if transicion.a is not None else objeto.estado
     if despues == DONDE_ESTABA:
-        despues = _la_mas_lenta(expediente)
+        despues = _la_mas_lenta(expediente, set(expediente.partidas.values_list("estado", flat=True)))
     for campo, valor in (cambios or {}).items():
         setattr(objeto, campo, valor)
     campos = set(cambios or {})
@@ -316,7 +318,7 @@ def avanzar(
         if Estado.OBSERVADO in (antes, despues) or accion == Accion.ACEPTAR_TRASLADO:
             _recalcular_plazos(expediente)
         _mostrar_la_mas_lenta(expediente, momento)
-    if tiempos.dice_algo(evento.objeto, accion):
+    if tiempos.dice_algo(evento.objeto, accion) and not sigue:
         suyos = tiempos.anotar_hitos(expediente)
         if suyos and fuente is None and evento.objeto in ("expediente", "partida"):
             pronosticos.anotar(expediente, suyos)
@@ -326,8 +328,8 @@ def avanzar(
     return evento
 
 
-def _la_mas_lenta(expediente: Expediente) -> str:
-    estados = set(expediente.partidas.values_list("estado", flat=True))
+def _la_mas_lenta(expediente: Expediente, estados: Collection[str]) -> str:
+    """Of the states of its lines, the one that comes first."""
     return next((estado for estado in ORDEN_DE_PARTIDAS if estado in estados), expediente.estado)
 
 
@@ -336,17 +338,18 @@ def _mostrar_la_mas_lenta(expediente: Expediente, momento: datetime) -> None:
 
     A case that stands still or has ended keeps its own state: its lines speak again when it goes on.
     """
+    lineas = list(expediente.partidas.values_list("estado", "vence_en", "producto__perecible"))
     if expediente.estado in ORDEN_DE_PARTIDAS:
-        lenta = _la_mas_lenta(expediente)
+        lenta = _la_mas_lenta(expediente, {estado for estado, _vence, _perecible in lineas})
         if lenta != expediente.estado:
             expediente.estado, expediente.estado_desde = lenta, momento
-        expediente.vence_en = expediente.partidas.aggregate(primero=models.Min("vence_en"))["primero"]
+        expediente.vence_en = min((vence for _estado, vence, _perecible in lineas if vence), default=None)
     elif expediente.estado == Estado.OBSERVADO and (observacion := expediente.observacion):
         expediente.vence_en = fin_del_dia(observacion.vence_en)
     else:
         expediente.vence_en = None
-    sin_decidir = expediente.partidas.exclude(estado__in=(Estado.DICTAMINADO, Estado.EN_MEDIDA))
-    expediente.perecible = sin_decidir.filter(producto__perecible=True).exists()
+    decididas = (Estado.DICTAMINADO, Estado.EN_MEDIDA)
+    expediente.perecible = any(perecible for estado, _vence, perecible in lineas if estado not in decididas)
     expediente.save(update_fields=["estado", "estado_desde", "vence_en", "perecible"])
 
 

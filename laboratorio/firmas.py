@@ -30,7 +30,7 @@ from expedientes.firma import (
 )
 from expedientes.lifecycle import PARTIDA, avanzar
 from expedientes.lifecycle import Accion as AccionCaso
-from expedientes.models import Documento, Estado, Evento, Partida
+from expedientes.models import Documento, Estado, Evento, Expediente, Partida
 from senasa import reloj, timbre
 from senasa.models import Rol, Usuario
 from senasa.transicion import ActoRechazado, EstadoImpide
@@ -50,6 +50,11 @@ RECLAMO = timedelta(seconds=20)
 REINTENTO = timedelta(seconds=60)
 # How long a report that is being signed outside waits for its file.
 FUERA_DURA = timedelta(hours=24)
+# What a report says besides results and samples.
+DICE = (
+    "expediente__importador", "expediente__puesto", "solicitud__partida__producto", "solicitud__partida__pais_origen",
+    "autoriza", "suplencia", "regla", "documento",
+)  # fmt: skip
 CERTIFICADO_SIRVE = "El certificado de la institución sirve"
 
 
@@ -173,9 +178,7 @@ def firmar_informe(*, informe_id: int) -> Documento | None:
     short transaction checks that nothing moved meanwhile, stores it and emits. An unsigned report never leaves.
     """
     with transaction.atomic():
-        informe = Informe.objects.select_related("solicitud").get(pk=informe_id)
-        bloquear(informe)
-        informe.refresh_from_db()
+        informe = _bloqueado(informe_id, *DICE)
         ahora = reloj.ahora()
         espera = {
             EstadoInforme.EN_GRACIA: informe.firmar_desde is None or informe.firmar_desde > ahora,
@@ -214,8 +217,7 @@ def firmar_informe(*, informe_id: int) -> Documento | None:
         return None
     preparado = documentos.preparar(pdf)
     with transaction.atomic():
-        bloquear(informe)
-        informe = Informe.objects.select_related("solicitud__partida", "expediente").get(pk=informe_id)
+        informe = _bloqueado(informe_id, "solicitud__partida", "expediente")
         mio = informe.estado == EstadoInforme.FIRMANDO and informe.reclamo_hasta == reclamo
         if not mio or informe.huella != lo_visto or huella(informe) != lo_visto:
             registro.info("el informe %s cambió mientras se firmaba: se descarta el PDF", informe.numero)
@@ -223,10 +225,18 @@ def firmar_informe(*, informe_id: int) -> Documento | None:
         return _emitir(informe, preparado=preparado, cvd=cvd, emitido_en=emitido_en, titular=certificado.titular)
 
 
+def _bloqueado(informe_id: int, *con: str) -> Informe:
+    """The report as it is under its case's lock, read together with what hangs from it."""
+    Expediente.objects.select_for_update(of=("self",)).get(informes=informe_id)
+    return Informe.objects.select_related(*con).get(pk=informe_id)
+
+
 def _emitir(
     informe: Informe, *, preparado: documentos.Preparado, cvd: str, emitido_en: datetime, titular: str
 ) -> Documento:
     partida = informe.solicitud.partida
+    otros = Informe.objects.filter(solicitud__partida=partida).por_salir().exclude(pk=informe.pk)
+    sale_la_partida = partida.estado == Estado.EN_LABORATORIO and not otros.exists()
     vigentes = Resultado.objects.filter(analisis__solicitud=informe.solicitud_id, vigente=True).select_related("plaga")
     valores = {resultado.valor for resultado in vigentes}
     documento = documentos.publicar_documento(
@@ -252,10 +262,9 @@ def _emitir(
     avanzar(
         informe, Accion.CORREGIR if informe.documento else Accion.EMITIR, tabla=INFORME, actor=None,
         datos={"sha256": preparado.sha256, "firma": documento.firma, "documento": str(documento)},
-        cambios={"documento": documento, "reclamo_hasta": None}, partida=partida,
+        cambios={"documento": documento, "reclamo_hasta": None}, partida=partida, sigue=sale_la_partida,
     )  # fmt: skip
-    abiertos = Informe.objects.filter(solicitud__partida=partida).por_salir()
-    if not abiertos.exists() and partida.estado == Estado.EN_LABORATORIO:
+    if sale_la_partida:
         avanzar(
             partida, AccionCaso.EMITIR, tabla=PARTIDA, actor=None,
             datos={"informe": informe.numero, "firma": documento.firma},
