@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from expedientes.models import Hitos
 from expedientes.plazos import fin_del_dia
+from indicadores.models import LineaBase
 
 UMBRALES = (15, 60)
 SEMANA = timedelta(days=7)
@@ -176,9 +177,9 @@ def hallazgo(filas: list[Semana]) -> str:
     if not any(fila.mas_15 for fila in filas):
         return "Ningún expediente pasó de 15 días en estas semanas"
     primera, ultima = filas[0].mas_60, filas[-1].mas_60
-    n = len(filas) - 1
+    nombre, n = LineaBase.Indicador.REZAGO.label, len(filas) - 1
     semanas = "en 1 semana" if n == 1 else f"en {n} semanas"
     if ultima == primera:
-        return f"El stock de más de 60 días sigue en {ultima} {semanas}"
+        return f"{nombre}: sigue en {ultima} {semanas}"
     verbo = "bajó" if ultima < primera else "subió"
-    return f"El stock de más de 60 días {verbo} de {primera} a {ultima} {semanas}"
+    return f"{nombre}: {verbo} de {primera} a {ultima} {semanas}"

@@ -44,11 +44,19 @@ INDICADORES = (
         I.ENVIO, 4, "%", False, "toda su primera ronda enviada en 8 días, de los muestreados con el plazo cumplido"
     ),
     Indicador(I.REZAGO, 5, "casos", True, "abiertos al final del período, muestreados hace más de 60 días"),
-    Indicador(I.INFORMADOS, 6, "%", False, "solicitantes con informe que recibieron su aviso a tiempo"),
+    Indicador(I.INFORMADOS, 6, "%", False, "importadores con informe que recibieron su aviso a tiempo"),
     Indicador(I.REVERSIONES, 7, "por 100", True, "reversiones por cada 100 muestras recibidas"),
     Indicador(I.AUTOFIRMADOS, 8, "%", False, "informes negativos firmados automáticamente, de los negativos"),
     Indicador(I.RECLAMOS, 9, "d hábiles", True, "no se registran reclamos todavía"),
 )
+# What is printed beside them, by its name in `Programa`.
+AL_LADO = {
+    "anulados": "Anulados después de la toma",
+    "dias_detenidos": "Días con el reloj detenido, de los cerrados",
+    "repeticiones": "Análisis repetidos",
+    "cancelaciones": "Análisis cancelados",
+    "tardios": "Actos anotados más de 24 h después",
+}
 POR_CLAVE = {str(indicador.clave): indicador for indicador in INDICADORES}
 
 
@@ -224,11 +232,11 @@ def al_lado(foto: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is printed beside the indicators, and what they leave out and why."""
     tardios, actos = foto["partes"]["tardios"]
     return [
-        ("Anulados después de la toma", str(foto["anulados"])),
-        ("Días con el reloj detenido", escribir(foto["dias_detenidos"], "d")),
-        ("Análisis repetidos", str(foto["repeticiones"])),
-        ("Análisis cancelados", str(foto["cancelaciones"])),
-        ("Actos registrados con más de 24 h de retraso", f"{tardios} de {actos}"),
+        (AL_LADO["anulados"], str(foto["anulados"])),
+        (AL_LADO["dias_detenidos"], escribir(foto["dias_detenidos"], "d")),
+        (AL_LADO["repeticiones"], str(foto["repeticiones"])),
+        (AL_LADO["cancelaciones"], str(foto["cancelaciones"])),
+        (AL_LADO["tardios"], f"{tardios} de {actos}"),
         ("Del último ensayo al informe, de los negativos", medida_escrita(foto["medidas"]["informe"])),
         *((f"Excluidos: {EXCLUIDOS[razon]}", str(n)) for razon, n in foto["cifras"]["excluidos"].items()),
     ]

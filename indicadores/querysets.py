@@ -24,9 +24,9 @@ LISTAS = {
     "envio": f"Muestreados en el período, con sus {DIAS_DE_ENVIO} días ya cumplidos",
     "envio_tarde": f"Muestreados y no enviados en {DIAS_DE_ENVIO} días",
     "plazo_no_vencido": f"Muestreados hace menos de {DIAS_DE_ENVIO} días",
-    "rezago": f"Abiertos más de {DIAS_DEL_REZAGO} días después de su primera muestra",
-    "rezago_sin_muestra": f"Abiertos sin muestra, más de {DIAS_DEL_REZAGO} días después de la solicitud",
-    "anulados": "Anulados después de tomar una muestra",
+    "rezago": f"Abiertos hace más de {DIAS_DEL_REZAGO} días, desde su primera muestra",
+    "rezago_sin_muestra": f"Abiertos sin muestra hace más de {DIAS_DEL_REZAGO} días, desde su solicitud",
+    "anulados": "Anulados después de la toma",
 }
 
 

@@ -14,7 +14,7 @@ from .cifra import Antes, Cifra, Nota
 from .graficos import Grafico, Punto, Serie, lineas, numero
 from .informados import Informados
 from .models import LineaBase
-from .programa import DIAS_DE_ENVIO, DIAS_DEL_CICLO, DIAS_DEL_REZAGO, EXCLUIDOS, Medida, Mes, Parte, Programa
+from .programa import EXCLUIDOS, Medida, Mes, Parte, Programa
 from .reversiones import Filtro
 
 I = LineaBase.Indicador  # noqa: E741 - the nine, read in a table
@@ -48,6 +48,12 @@ def _medidas(medida: Medida) -> str:
 
 def _de(parte: Parte) -> str:
     return f"{parte.cuantos} de {parte.n}" if parte.n else ""
+
+
+def _numerado(clave: str) -> str:
+    """«5 · Abiertos hace más de 60 días»."""
+    indicador = cuadro.POR_CLAVE[clave]
+    return f"{indicador.n} · {indicador.nombre}"
 
 
 def _notas(*textos: str) -> list[Nota]:
@@ -87,38 +93,38 @@ def cifras(p: Programa, inf: Informados, bases: Mapping[str, LineaBase], abre: C
     sin_cierres = "ningún caso con muestra se cerró en el período"
     return [
         Cifra(
-            "1 · De la primera muestra al cierre", _dias(p.ciclo.media), ver("ciclo"),
+            _numerado(I.CICLO), _dias(p.ciclo.media), ver("ciclo"),
             _notas(_medidas(p.ciclo) or sin_cierres), fuera("sin_muestra"), antes(I.CICLO, p.ciclo.media),
         ),
         Cifra(
-            f"2 · Cerrados en menos de {DIAS_DEL_CICLO} días", _pct(p.a_tiempo.pct), ver("a_tiempo"),
+            _numerado(I.A_TIEMPO), _pct(p.a_tiempo.pct), ver("a_tiempo"),
             _notas(_de(p.a_tiempo) or sin_cierres), antes=antes(I.A_TIEMPO, p.a_tiempo.pct),
         ),
         Cifra(
-            "3 · Del informe al dictamen", _dias(p.informe_a_dictamen.media), ver("decision"),
+            _numerado(I.DECISION), _dias(p.informe_a_dictamen.media), ver("decision"),
             _notas(_medidas(p.informe_a_dictamen) or "ningún caso cerrado se decidió sobre un informe"),
             fuera("sin_informe", "decision_antes_del_informe"), antes(I.DECISION, p.informe_a_dictamen.media),
         ),
         Cifra(
-            f"4 · Enviados en {DIAS_DE_ENVIO} días o menos", _pct(p.envio.pct), ver("envio"),
+            _numerado(I.ENVIO), _pct(p.envio.pct), ver("envio"),
             _notas(_de(p.envio) or "nada se muestreó en el período, o aún está en plazo"),
             fuera("plazo_no_vencido"), antes(I.ENVIO, p.envio.pct),
         ),
         Cifra(
-            f"5 · Abiertos hace más de {DIAS_DEL_REZAGO} días", str(p.rezago), ver("rezago"),
+            _numerado(I.REZAGO), str(p.rezago), ver("rezago"),
             [(f"y {p.rezago_sin_muestra} sin ninguna muestra", ver("rezago_sin_muestra")),
              (f"al {date_format(p.al, 'j M Y, H:i').lower()}", "")],
             antes=antes(I.REZAGO, p.rezago),
         ),
         Cifra(
-            "6 · Solicitantes informados", _pct(inf.pct), del_mes if "informados" in abre else "",
-            _notas(f"{inf.solicitantes_informados} de {inf.solicitantes} solicitantes · "
+            _numerado(I.INFORMADOS), _pct(inf.pct), del_mes if "informados" in abre else "",
+            _notas(f"{inf.solicitantes_informados} de {inf.solicitantes} importadores · "
                    f"{inf.informes_informados} de {inf.informes} informes" if inf.solicitantes
                    else "ningún informe se emitió en el período"),
             antes=antes(I.INFORMADOS, inf.pct),
         ),
         Cifra(
-            "7 · Reversiones por 100 muestras", "" if p.por_100 is None else numero(p.por_100),
+            _numerado(I.REVERSIONES), "" if p.por_100 is None else numero(p.por_100),
             revertidas("reversiones_detras"),
             [(f"{p.reversiones} sobre {p.muestras} muestras recibidas" if p.muestras
               else "ninguna muestra se recibió en el período", ""),
@@ -127,14 +133,14 @@ def cifras(p: Programa, inf: Informados, bases: Mapping[str, LineaBase], abre: C
             antes=antes(I.REVERSIONES, p.por_100),
         ),
         Cifra(
-            "8 · Negativos firmados por la máquina", _pct(p.autofirmados.pct),
+            _numerado(I.AUTOFIRMADOS), _pct(p.autofirmados.pct),
             revertidas("reversiones_informes", firma="automatica"),
             _notas(_de(p.autofirmados) or "ningún informe negativo se emitió en el período",
                    f"del último ensayo al informe: mediana {numero((p.ensayo_a_informe.mediana or 0) * 24)} h"
                    if p.ensayo_a_informe.n else ""),
             antes=antes(I.AUTOFIRMADOS, p.autofirmados.pct),
         ),
-        Cifra("9 · Reclamos", "", "", _notas("este sistema todavía no registra reclamos")),
+        Cifra(_numerado(I.RECLAMOS), "", "", _notas("este sistema todavía no registra reclamos")),
     ]  # fmt: skip
 
 
@@ -142,11 +148,11 @@ def al_lado(p: Programa) -> list[tuple[str, str, str]]:
     """What is printed beside the nine: (name, number, address or "")."""
     ver = enlazar(p.puesto)("anulados", p.desde, p.hasta)
     return [
-        ("Anulados después de tomar muestra", str(p.anulados), ver),
-        ("Días con el reloj detenido, de los cerrados", numero(p.dias_detenidos), ""),
-        ("Ensayos repetidos", str(p.repeticiones), ""),
-        ("Análisis cancelados", str(p.cancelaciones), ""),
-        ("Actos anotados más de 24 h después", _pct(p.tardios.pct) or "sin datos", ""),
+        (cuadro.AL_LADO["anulados"], str(p.anulados), ver),
+        (cuadro.AL_LADO["dias_detenidos"], numero(p.dias_detenidos), ""),
+        (cuadro.AL_LADO["repeticiones"], str(p.repeticiones), ""),
+        (cuadro.AL_LADO["cancelaciones"], str(p.cancelaciones), ""),
+        (cuadro.AL_LADO["tardios"], _pct(p.tardios.pct) or "sin datos", ""),
     ]
 
 
@@ -173,17 +179,17 @@ def graficos(todos: Sequence[Mes], enlace: Enlace | None = None) -> list[Grafico
     mediana = puntos(lambda p: p.ciclo.mediana, "ciclo", lambda p: p.ciclo.n)
     return [
         lineas(
-            _hallazgo("El ciclo medio", ciclo, "días"), "días",
+            _hallazgo(I.CICLO, ciclo, "días"), "días",
             [Serie("Media", ciclo), Serie("Mediana", mediana, "azul")],
         ),
         lineas(
-            _hallazgo("A tiempo", tiempo, "%"), "%",
-            [Serie(f"Cerrados en menos de {DIAS_DEL_CICLO} días", tiempo),
-             Serie(f"Enviados en {DIAS_DE_ENVIO} días o menos", envio, "azul")],
+            _hallazgo(I.A_TIEMPO, tiempo, "%"), "%",
+            [Serie(str(I.A_TIEMPO.label), tiempo),
+             Serie(str(I.ENVIO.label), envio, "azul")],
         ),
-        lineas(_hallazgo("Del informe al dictamen", decision, "días"), "días", [Serie("Media", decision)]),
+        lineas(_hallazgo(I.DECISION, decision, "días"), "días", [Serie("Media", decision)]),
         lineas(
-            _hallazgo(f"El rezago de más de {DIAS_DEL_REZAGO} días", rezago, "casos", 0), "casos",
+            _hallazgo(I.REZAGO, rezago, "casos", 0), "casos",
             [Serie("Abiertos a fin de mes", rezago)], decimales=0,
         ),
     ]  # fmt: skip
@@ -193,7 +199,9 @@ def _con_unidad(valor: float | None, unidad: str, decimales: int) -> str:
     return f"{numero(valor, decimales)} {'caso' if unidad == 'casos' and valor == 1 else unidad}"
 
 
-def _hallazgo(que: str, puntos: Sequence[Punto], unidad: str, decimales: int = 1) -> str:
+def _hallazgo(clave: str, puntos: Sequence[Punto], unidad: str, decimales: int = 1) -> str:
+    """The indicator by its name, and how it moved between which two months: a card compares it with its baseline."""
+    que = cuadro.POR_CLAVE[clave].nombre
     dichos = [punto for punto in puntos if punto.valor is not None]
     if not dichos:
         return f"{que}: sin datos en el período"
@@ -203,5 +211,5 @@ def _hallazgo(que: str, puntos: Sequence[Punto], unidad: str, decimales: int = 1
     antes, despues = dichos[0].valor or 0, dichos[-1].valor or 0
     verbo = "subió" if despues > antes else "bajó" if despues < antes else "sigue"
     if verbo == "sigue":
-        return f"{que} sigue en {ultimo}, como en {dichos[0].etiqueta}"
-    return f"{que} {verbo} de {primero} en {dichos[0].etiqueta} a {ultimo} en {dichos[-1].etiqueta}"
+        return f"{que}: sigue en {ultimo}, como en {dichos[0].etiqueta}"
+    return f"{que}: {verbo} de {primero} en {dichos[0].etiqueta} a {ultimo} en {dichos[-1].etiqueta}"

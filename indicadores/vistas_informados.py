@@ -11,7 +11,9 @@ from django.views.decorators.http import require_safe
 from senasa.models import Puesto, Rol
 from senasa.permisos import con_rol
 
+from .cuadro import POR_CLAVE
 from .informados import meses, sin_informar, varios
+from .models import LineaBase
 
 DIRIGEN = (Rol.DIRECCION, Rol.ADMINISTRADOR)
 MESES = 12
@@ -39,6 +41,7 @@ def ver(request: HttpRequest) -> HttpResponse:
         request,
         "indicadores/informados.html",
         {
+            "indicador": POR_CLAVE[LineaBase.Indicador.INFORMADOS],
             "filas": list(zip(hay, varios(hay, puesto), strict=True)),
             "elegido": desde,
             "sin_informar": sin_informar(desde, hasta, puesto, tope=TOPE),

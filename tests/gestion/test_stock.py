@@ -90,5 +90,5 @@ def test_what_the_chart_finds_is_said(db):
     dia = timezone.localdate()
     assert stock.hallazgo([]) == "Ningún expediente pasó de 15 días en estas semanas"
     bajo = [stock.Semana(dia, 9, 5, 0), stock.Semana(dia, 8, 2, 0)]
-    assert stock.hallazgo(bajo) == "El stock de más de 60 días bajó de 5 a 2 en 1 semana"
-    assert stock.hallazgo(bajo[:1] * 3) == "El stock de más de 60 días sigue en 5 en 2 semanas"
+    assert stock.hallazgo(bajo) == "Abiertos hace más de 60 días: bajó de 5 a 2 en 1 semana"
+    assert stock.hallazgo(bajo[:1] * 3) == "Abiertos hace más de 60 días: sigue en 5 en 2 semanas"

@@ -1,5 +1,6 @@
 """The programme's page: each number opens as many cases as it counts, and nobody reads another post's."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -11,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes.models import Hitos
-from indicadores import linea_base
+from indicadores import cuadro, linea_base
+from indicadores.models import LineaBase
 from indicadores.programa import calcular
 from indicadores.querysets import LISTAS, de_la_lista
 from senasa.models import Puesto, Usuario
@@ -61,7 +63,7 @@ def test_la_pagina_dice_lo_mismo_y_cuesta_lo_mismo(certificado):
         pagina = direccion.get(reverse("programa"))
     texto = pagina.content.decode()
     assert pagina.status_code == 200
-    assert "1 · De la primera muestra al cierre" in texto
+    assert "1 · Ciclo, de la toma al cierre" in texto
     assert "este sistema todavía no registra reclamos" in texto
     assert "style=" not in texto
     enlaces = re.findall(r'href="(/programa/casos/ciclo/[^"]+)"', texto)
@@ -107,6 +109,24 @@ def test_un_periodo_que_no_existe_es_404(consulta):
     assert entrar("direccion").get(reverse("programa_casos", args=["otra"]), consulta).status_code == 404
 
 
+def test_un_indicador_lleva_un_solo_nombre_en_todas_las_paginas(certificado):
+    """Cards, charts, baseline, stock and the page of indicator 6 take it from `cuadro.INDICADORES`."""
+    crear_caso("cerrado", hace=timedelta(hours=30))
+    direccion = entrar("direccion")
+    programa, base, informados = (
+        html.unescape(direccion.get(reverse(pagina)).content.decode())
+        for pagina in ("programa", "linea_base", "informados")
+    )
+    for indicador in cuadro.INDICADORES:
+        assert f"<h3>{indicador.n} · {indicador.nombre}</h3>" in programa
+        assert f"{indicador.n}. {indicador.nombre} <span" in base
+    titulos = re.findall(r"<figcaption><h2>(.*?)[<:]", programa, re.DOTALL)
+    nombres = {indicador.nombre for indicador in cuadro.INDICADORES}
+    assert len(titulos) == 4
+    assert {titulo.strip() for titulo in titulos} <= nombres
+    assert f'<th scope="col">{cuadro.POR_CLAVE[LineaBase.Indicador.INFORMADOS].nombre}</th>' in informados
+
+
 def _tarjeta(texto: str, numero: int) -> str:
     return re.search(rf"<h3>{numero} · .*?</div>", texto, re.DOTALL)[0].replace("&amp;", "&")
 
@@ -134,7 +154,7 @@ def test_una_tarjeta_dice_lo_de_antes_y_si_mejora_solo_con_linea_base(certificad
     crear_caso("cerrado", hace=timedelta(hours=30))
     personas()
     direccion = entrar("direccion")
-    assert ">antes " not in direccion.get(reverse("programa")).content.decode()
+    assert ">línea base " not in direccion.get(reverse("programa")).content.decode()
     for indicador, valor in (("media_ciclo_dias", 22.8), ("pct_menos_15_dias", 34), ("abiertos_mas_60_dias", 0)):
         linea_base.fijar(
             actor=Usuario.objects.get(username="direccion"), indicador=indicador, puesto=None, valor=valor,
@@ -143,9 +163,9 @@ def test_una_tarjeta_dice_lo_de_antes_y_si_mejora_solo_con_linea_base(certificad
     texto = direccion.get(reverse("programa")).content.decode()
     mes = f"{timezone.localdate():%Y-%m}"
     assert f"{reverse('linea_base')}?desde={mes}&hasta={mes}&puesto=" in _tarjeta(texto, 1)
-    assert "antes 22,8\xa0d</a>" in _tarjeta(texto, 1)
+    assert "línea base 22,8\xa0d</a>" in _tarjeta(texto, 1)
     assert "● mejor: −" in _tarjeta(texto, 1)
     assert "● mejor: +66\xa0puntos" in _tarjeta(texto, 2)
     assert "= igual" in _tarjeta(texto, 5)
-    assert ">antes " not in _tarjeta(texto, 3)
-    assert ">antes " not in direccion.get(reverse("programa"), {"puesto": "PCM"}).content.decode()
+    assert ">línea base " not in _tarjeta(texto, 3)
+    assert ">línea base " not in direccion.get(reverse("programa"), {"puesto": "PCM"}).content.decode()
