@@ -12,6 +12,7 @@ from expedientes.actos import DE_TODA_MUESTRA, hecho
 from expedientes.avisos import destinatarios
 from expedientes.lifecycle import Accion
 from expedientes.models import (
+    ETAPAS,
     ORDEN_DE_PARTIDAS,
     TERMINADOS,
     Adjunto,
@@ -41,7 +42,6 @@ from laboratorio.models import (
 from . import palabras
 from .queries import (
     EN_EMISION,
-    ETAPAS,
     Acto,
     Falta,
     Lector,
@@ -188,7 +188,7 @@ def ficha(partida: Partida, lector: Lector, ahora: datetime) -> FichaDePartida:
         dictamen.cambios = _que_cambio(dictamen, informes_de(partida))  # type: ignore[attr-defined]
     return FichaDePartida(
         partida=partida,
-        etapa=ETAPAS[partida.estado] if partida.estado != Estado.DICTAMINADO else "Dictaminada",
+        etapa=partida.etapa,
         semaforo=luz,
         plazo=plazo,
         falta=falta_en(partida),

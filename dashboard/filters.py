@@ -8,14 +8,14 @@ from django.core.cache import caches
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from expedientes.asignacion import inspectores_de
-from expedientes.models import Estado, Expediente, Pais, Partida, Producto
+from expedientes.models import ETAPAS, Estado, Expediente, Pais, Partida, Producto
 from expedientes.plazos import Semaforo
 from senasa import vivo
 from senasa.models import Puesto
 
 from .busqueda import plano
 from .jornada import CLASES, en_cola
-from .queries import ETAPAS, Lector, del_semaforo
+from .queries import Lector, del_semaforo
 
 QUIEN = {
     "puesto": "El puesto",

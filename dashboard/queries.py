@@ -19,6 +19,7 @@ from django.utils import timezone
 from expedientes.asignacion import a_cargo_de
 from expedientes.lifecycle import EXPEDIENTE, PARTIDA, Accion, caso_detiene
 from expedientes.models import (
+    ETAPAS,
     TERMINADOS,
     Contenedor,
     DiaEnLima,
@@ -45,16 +46,6 @@ from senasa.models import ROLES_DE_PUESTO, Rol, Usuario
 
 from . import palabras
 
-# How the board calls the stages, in order.
-ETAPAS: dict[str, str] = {
-    Estado.REGISTRADO: "Solicitud",
-    Estado.EN_INSPECCION: "Inspección y muestra",
-    Estado.EN_LABORATORIO: "En laboratorio",
-    Estado.RESULTADO_EMITIDO: "Informe emitido",
-    Estado.EN_MEDIDA: "Medida en curso",
-    Estado.DICTAMINADO: "Por cerrar",
-    Estado.OBSERVADO: "Observado",
-}
 EN_EMISION = "Informe en emisión"
 LABORATORIO = "Laboratorio"
 SISTEMA = "Sistema"
@@ -632,7 +623,7 @@ def fila(expediente: Expediente, lector: Lector, ahora: datetime) -> Fila:
         urgencia=texto,
         porque=" · ".join(porque(expediente, partidas, ahora)),
         carga=carga(partidas, expediente),
-        etapa=ETAPAS.get(expediente.estado, expediente.get_estado_display()),
+        etapa=expediente.etapa,
         falta=falta,
         suyo=suyo is not None and not de_otro,
         acto=suyo,

@@ -226,7 +226,7 @@ def expediente(request: HttpRequest, numero: str) -> HttpResponse:
         {
             "expediente": objeto,
             "exporta": request.user.tiene(*EXPORTAN),
-            "etapa": queries.ETAPAS.get(objeto.estado, objeto.get_estado_display()),
+            "etapa": objeto.etapa,
             "semaforo": luz,
             "plazo": plazo,
             "carga": queries.carga(partidas, objeto),

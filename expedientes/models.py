@@ -58,6 +58,18 @@ ORDEN_DE_PARTIDAS = (
     Estado.EN_MEDIDA,
     Estado.DICTAMINADO,
 )
+# How the staff calls where an open case is, in order: on the board, in what is late, in the statistics. A decided line
+# may still have to wait for the others of its case.
+ETAPAS: dict[str, str] = {
+    Estado.REGISTRADO: "Solicitud",
+    Estado.EN_INSPECCION: "Inspección y muestra",
+    Estado.EN_LABORATORIO: "En laboratorio",
+    Estado.RESULTADO_EMITIDO: "Informe emitido",
+    Estado.EN_MEDIDA: "Medida en curso",
+    Estado.DICTAMINADO: "Por cerrar",
+    Estado.OBSERVADO: "Observado",
+}
+ETAPAS_DE_PARTIDA = ETAPAS | {Estado.DICTAMINADO: "Dictaminada"}
 # Before the last decision: while some line is still to be decided.
 SIN_DECIDIR = (Estado.REGISTRADO, Estado.EN_INSPECCION, Estado.EN_LABORATORIO, Estado.RESULTADO_EMITIDO)
 ABIERTOS = (*ORDEN_DE_PARTIDAS, Estado.OBSERVADO)
@@ -374,6 +386,10 @@ class Expediente(models.Model):
         return self.estado in ABIERTOS
 
     @property
+    def etapa(self) -> str:
+        return ETAPAS.get(self.estado, self.get_estado_display())
+
+    @property
     def observacion(self) -> Observacion | None:
         """The observation that waits for its answer, if any."""
         return self.observaciones.filter(respondida_en=None, sin_efecto_en=None).first()
@@ -484,6 +500,10 @@ class Partida(models.Model):
 
     def __str__(self) -> str:
         return f"{self.expediente.numero} · partida {self.orden}"
+
+    @property
+    def etapa(self) -> str:
+        return ETAPAS_DE_PARTIDA[self.estado]
 
     @property
     def dictamen(self) -> Dictamen | None:

@@ -340,7 +340,7 @@ def _que(tipo: str, objeto: Any) -> tuple[str, bool]:
     """What it is, and whether the laboratory owes it."""
     match tipo:
         case Incumplimiento.PLAZO:
-            return objeto.get_estado_display(), objeto.estado == Estado.EN_LABORATORIO
+            return objeto.etapa, objeto.estado == Estado.EN_LABORATORIO
         case Incumplimiento.MEDIDA:
             return objeto.get_tipo_display(), False
         case Incumplimiento.OBSERVACION:

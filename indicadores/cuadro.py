@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from expedientes.models import Estado
+from expedientes.models import ETAPAS_DE_PARTIDA
 from senasa.models import Puesto
 
 from . import demoras, graficos, linea_base
@@ -266,7 +266,7 @@ def de_los_tiempos(desde: date, hasta: date, puesto: Puesto | None = None) -> di
         "hallazgo": _hallazgo(etapas, reparto),
         "etapas": etapas_escritas(escritas),
         "reparto": reparto_escrito(escritas),
-        "pasos": [_paso_escrito(paso, max(uno.espera.n for uno in pasos)) for paso in pasos],
+        "pasos": [_paso_escrito(paso, max(uno.espera.mediana or 0 for uno in pasos)) for paso in pasos],
         "grafico": _existencias(semanas),
     }
 
@@ -286,12 +286,13 @@ def _hallazgo(etapas: list[demoras.Etapa], reparto: list[demoras.Parte]) -> str:
     )
 
 
-def _paso_escrito(paso: demoras.Paso, mas: int) -> dict[str, Any]:
+def _paso_escrito(paso: demoras.Paso, mas: float) -> dict[str, Any]:
+    """`mas`: the longest median, which fills its bar."""
     return {
-        "de": Estado(paso.de).label,
-        "a": Estado(paso.a).label,
+        "de": ETAPAS_DE_PARTIDA[paso.de],
+        "a": ETAPAS_DE_PARTIDA[paso.a],
         "n": paso.espera.n,
-        "barra": graficos.barra(100 * paso.espera.n / mas),
+        "barra": graficos.barra(100 * (paso.espera.mediana or 0) / mas if mas else 0),
         **{cual: escribir(getattr(paso.espera, cual), "d") for cual in ("media", "mediana", "p90")},
     }
 

@@ -1,5 +1,6 @@
 """Where the time goes: against the logs of walked cases, one of them closed, opened again and closed."""
 
+import re
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -11,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes import incidencias, tiempos
-from expedientes.models import Evento, Expediente, Hitos, Motivo
-from indicadores import demoras
+from expedientes.models import ETAPAS_DE_PARTIDA, Evento, Expediente, Hitos, Motivo
+from indicadores import cuadro, demoras
 from senasa import reloj
 from tests.builders import crear_caso, personas
 
@@ -91,4 +92,13 @@ def test_las_etapas_los_pasos_y_las_existencias(certificado: Any) -> None:
         pagina = ver().content.decode()
     assert len(mas) == len(pocas)
     assert "Las existencias" in pagina
+    # The bar is the median wait: that of the longest fills it, whatever the number of times.
+    paginas = cuadro.de_los_tiempos(desde, hoy)["pasos"]
+    anchos = [float(re.findall(r'valor" width="([0-9.]+)"', paso["barra"])[0]) for paso in paginas]
+    medianas = [paso.espera.mediana or 0 for paso in demoras.pasos(desde, hoy)]
+    assert anchos == pytest.approx([100 * mediana / max(medianas) for mediana in medianas], abs=0.01)
+    assert len(set(anchos)) > 1
+    # And its states are called as the board calls its stages.
+    assert [paso["de"] for paso in paginas] == [ETAPAS_DE_PARTIDA[paso.de] for paso in demoras.pasos(desde, hoy)]
+    assert paginas[0]["de"] == "Solicitud"
     assert "del tiempo; lo que más tarda" in pagina
