@@ -2,16 +2,17 @@
 
 import re
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
-from expedientes.models import TERMINADOS, Dictamen, Documento, Expediente
+from expedientes.models import TERMINADOS, Dictamen, Documento, Expediente, Partida, Producto
 from expedientes.numeros import normalizar_contenedor, normalizar_guia_aerea
 from laboratorio.models import Informe, Muestra
 from senasa.models import ROLES_DE_LABORATORIO, Puesto, Usuario
 
 TOPE = 50
-SIN_TILDES = str.maketrans("áéíóúüñ", "aeiouun")
+CON_TILDE, LLANAS = "áéíóúüñ", "aeiouun"
 
 
 def leer(q: str) -> str:
@@ -21,7 +22,7 @@ def leer(q: str) -> str:
 
 def plano(texto: str) -> str:
     """As the stored column `nombre_plano` writes names."""
-    return texto.lower().translate(SIN_TILDES)
+    return texto.lower().translate(str.maketrans(CON_TILDE, LLANAS))
 
 
 def exactos(q: str, casos: QuerySet[Expediente]) -> list[int]:
@@ -47,8 +48,18 @@ def exactos(q: str, casos: QuerySet[Expediente]) -> list[int]:
     return _ids(consultas)
 
 
+def con_producto(*palabras: str) -> Exists:
+    """Whether some line of the case is of a product named by all of `palabras`, plain. The catalogue is short."""
+    sin_tildes = Func(Lower("nombre"), Value(CON_TILDE), Value(LLANAS), function="translate", output_field=TextField())
+    productos = Producto.objects.order_by().alias(sin_tildes=sin_tildes)
+    for palabra in palabras:
+        productos = productos.filter(sin_tildes__contains=palabra)
+    return Exists(Partida.objects.filter(expediente=OuterRef("pk"), producto__in=productos))
+
+
 def parecidos(q: str, casos: QuerySet[Expediente]) -> list[int]:
-    """Ids of the cases whose importer's name has every word of `q`, or of the open ones, their ship's; newest first."""
+    """Ids of the cases whose importer's name has every word of `q`, or of the open ones, their ship's or the name of a
+    product of theirs; newest first."""
     if len(q) < 3:
         return []
     por_nombre, por_nave = Q(), Q()
@@ -56,7 +67,8 @@ def parecidos(q: str, casos: QuerySet[Expediente]) -> list[int]:
         por_nombre &= Q(importador__nombre_plano__contains=palabra)
     for palabra in q.split():
         por_nave &= Q(nave__icontains=palabra)
-    return _ids([casos.filter(por_nombre), casos.exclude(estado__in=TERMINADOS).filter(por_nave)])
+    abiertos = casos.exclude(estado__in=TERMINADOS)
+    return _ids([casos.filter(por_nombre), abiertos.filter(por_nave), abiertos.filter(con_producto(*plano(q).split()))])
 
 
 def buscar(q: str, usuario: Usuario) -> tuple[list[Expediente], bool]:

@@ -13,7 +13,7 @@ from expedientes.plazos import Semaforo
 from senasa import vivo
 from senasa.models import Puesto
 
-from .busqueda import plano
+from .busqueda import con_producto, plano
 from .jornada import CLASES, en_cola
 from .queries import Lector, del_semaforo
 
@@ -69,7 +69,7 @@ class FiltroDelTablero(filtros.FilterSet):
         label="Qué hacer", choices=[(clave, clase.titulo) for clave, clase in CLASES.items()], empty_label="Todo",
         method="filtrar_acto",
     )  # fmt: skip
-    q = filtros.CharFilter(label="Importador o número", method="filtrar_q", max_length=80)
+    q = filtros.CharFilter(label="Importador, producto o número", method="filtrar_q", max_length=80)
 
     class Meta:
         model = Expediente
@@ -107,5 +107,7 @@ class FiltroDelTablero(filtros.FilterSet):
 
     def filtrar_q(self, casos: QuerySet[Expediente], _campo: str, q: str) -> QuerySet[Expediente]:
         for palabra in plano(q).split():
-            casos = casos.filter(importador__nombre_plano__contains=palabra) | casos.filter(numero__icontains=palabra)
+            casos = casos.filter(
+                Q(importador__nombre_plano__contains=palabra) | Q(numero__icontains=palabra) | Q(con_producto(palabra))
+            )
         return casos

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard import palabras, queries
@@ -78,6 +80,27 @@ def test_varios_se_listan_y_ninguno_ayuda(client):
         assert client.get("/buscar/", {"q": q}).status_code == 200, q
         assert client.get("/atencion/", {"q": q}).status_code == 200, q
         assert client.get("/tablero/", {"q": q}).status_code == 200, q
+
+
+def test_un_producto_encuentra_los_casos_abiertos_del_puesto_con_las_mismas_consultas(client):
+    """Also without accents and in another order; a closed case is not found by what it brought."""
+    arroz = crear_expediente(producto="plantas-de-arandano", origen="ES")
+    crear_expediente(producto="plantas-de-arandano", origen="ES", puesto="PCA")
+    crear_caso("cerrado", producto="plantas-de-arandano", origen="ES")
+    crear_expediente(producto="lenteja", origen="CA")
+    entrar(client, "inspector")
+    for url, clave in (("/buscar/", "hallados"), ("/tablero/", None)):
+        for q in ("Plantas de arándano", "ARANDANO plantas", "arandano"):
+            respuesta = client.get(url, {"q": q})
+            hallados = respuesta.context[clave] if clave else [fila.expediente for fila in respuesta.context["filas"]]
+            assert [caso.numero for caso in hallados] == [arroz.numero], (url, q)
+    with CaptureQueriesContext(connection) as con_uno:
+        client.get("/buscar/", {"q": "arandano"})
+    for _vez in range(3):
+        crear_expediente(producto="plantas-de-arandano", origen="ES")
+    with CaptureQueriesContext(connection) as con_cuatro:
+        assert len(client.get("/buscar/", {"q": "arandano"}).context["hallados"]) == 4
+    assert len(con_cuatro) == len(con_uno)
 
 
 def test_el_laboratorio_encuentra_muestras_e_informes_no_expedientes(client):
