@@ -89,12 +89,24 @@ def _dar(
     expediente: Expediente, accion: str, *, actor: Usuario, inspector: Usuario, texto: str, de: Usuario | None = None
 ) -> Evento:
     if not inspectores_de([expediente.puesto_id]).filter(pk=inspector.pk).exists():
-        raise DatoInvalido({"inspector": _("Elija a un inspector en actividad del puesto del caso.")})
+        raise DatoInvalido({"inspector": _por_que_no(expediente.puesto, inspector)})
     return avanzar(
         expediente, accion, tabla=EXPEDIENTE, actor=actor, texto=texto,
         datos={"de": de.pk if de else None, "inspector": inspector.pk, "a_quien": inspector.firma_corta},
         cambios={"inspector": inspector},
     )  # fmt: skip
+
+
+def _por_que_no(puesto: Puesto, inspector: Usuario) -> str:
+    """Of many cases given at once each says its post, and where the chosen one works."""
+    suyos = [uno for uno in inspector.puestos.all() if inspectores_de([uno]).filter(pk=inspector.pk).exists()]
+    quien = {"quien": inspector.firma_corta, "puesto": puesto}
+    if not suyos:
+        return _("El expediente es del %(puesto)s y %(quien)s no es inspector en actividad.") % quien
+    return _("El expediente es del %(puesto)s; %(quien)s es del %(suyos)s.") % {
+        **quien,
+        "suyos": _(" y del ").join(map(str, suyos)),
+    }
 
 
 # ── Absences ──────────────────────────────────────────────────────────────────────────────────────

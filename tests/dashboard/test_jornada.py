@@ -218,9 +218,10 @@ def test_el_jefe_pasa_todos_los_casos_de_un_ausente(client):
     casos[3].refresh_from_db()
     assert (casos[3].inspector, casos[3].bitacora.order_by("n").last().accion) == (eva, "asignar")
     # To an inspector of the other post nothing goes: each case says why.
+    del_aereo = Puesto.objects.get(codigo="PCA")
     fuera = client.post(url, {"de": eva.pk, "a": gente["inspector.aereo"].pk, "puesto": puesto.pk})
     assert [salida.por_que for salida in fuera.context["fuera"]] == [
-        "Elija a un inspector en actividad del puesto del caso."
+        f"El expediente es del {puesto}; {gente['inspector.aereo'].firma_corta} es del {del_aereo}."
     ] * 2
     hoy = timezone.localdate()
     nota = {"ausente": ana.pk, "cubre": eva.pk, "desde": hoy, "hasta": hoy, "causa": "Médico"}
@@ -250,7 +251,7 @@ def test_el_jefe_asigna_los_marcados_del_tablero_y_cada_uno_dice_como_le_fue():
     hecho = jefe.post(url, {"caso": todos, "inspector": ana.pk, "consulta": "puesto=PCM"})
     assert {salida.que: salida.por_que for salida in hecho.context["fuera"]} == {
         ya_suyo.numero: "A. Colega ya lo tiene.",
-        del_aereo.numero: "Elija a un inspector en actividad del puesto del caso.",
+        del_aereo.numero: f"El expediente es del {del_aereo.puesto}; A. Colega es del {libre.puesto}.",
     }
     assert {salida.que for salida in hecho.context["hechas"]} == {libre.numero, de_otro.numero}
     de_quien = dict(Expediente.objects.values_list("pk", "inspector__username"))
