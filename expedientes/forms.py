@@ -29,6 +29,7 @@ from .numeros import (
     leer_numero,
     normalizar_contenedor,
     normalizar_guia_aerea,
+    puede_ser_de_un_caso,
     validar_contenedor,
     validar_documento,
     validar_guia_aerea,
@@ -747,7 +748,12 @@ class FormularioEnlace(forms.Form):
     )
 
     def clean_numero(self) -> str:
-        return leer_numero(self.cleaned_data["numero"])
+        numero = leer_numero(self.cleaned_data["numero"])
+        if not puede_ser_de_un_caso(numero, set(Puesto.objects.values_list("codigo", flat=True))):
+            raise ValidationError(
+                _("No es un número de expediente: lleva código de puesto, año y número, como PCM-2026-000123.")
+            )
+        return numero
 
     def clean_documento(self) -> str:
         limpio = re.sub(r"[\s.\-]", "", self.cleaned_data["documento"]).upper()

@@ -1,6 +1,7 @@
 """Numbers: ours, given without gaps, and those of others, checked by their own rules."""
 
 import re
+from collections.abc import Collection
 
 from django.core.exceptions import ValidationError
 from django.db import connection, models
@@ -45,6 +46,18 @@ def leer_numero(texto: str) -> str:
     limpio = " ".join(texto.upper().split())
     partes = NUMERO_DE_CASO.fullmatch(limpio)
     return f"{partes[1]}-{partes[2]}-{int(partes[3]):06d}" if partes else limpio
+
+
+def puede_ser_de_un_caso(numero: str, puestos: Collection[str]) -> bool:
+    """Whether `numero`, as `leer_numero` gives it, is written as ours are, or may be one of the register before.
+
+    Those are free text: at least seven signs, one of them a digit; but what begins with the code of one of `puestos` is
+    meant to be ours.
+    """
+    if NUMERO_DE_CASO.fullmatch(numero):
+        return True
+    nuestro = any(re.match(rf"{re.escape(codigo)}(?![A-Z])", numero) for codigo in puestos)
+    return not nuestro and len(numero) >= 7 and any(letra.isdigit() for letra in numero)
 
 
 def validar_documento(tipo: str, numero: str) -> str:

@@ -68,7 +68,7 @@ def test_pedir_el_enlace_responde_lo_mismo_y_trabaja_lo_mismo_exista_o_no(servid
         ("enlace_pedir", {"numero": caso.numero, "documento": RUCS[1]}),  # not of this case
         ("enlace_pedir", {"numero": "PCM-2020-000001", "documento": importador.numero_documento}),
         ("autoservicio", {"numero": caso.numero, "documento": importador.numero_documento}),
-        ("autoservicio", {"numero": "no es un número", "documento": "12345678"}),
+        ("autoservicio", {"numero": "EXP-0117-2026-CALLAO", "documento": "12345678"}),
         ("mis_expedientes_pedir", {"correo": importador.correo.upper()}),
         ("mis_expedientes_pedir", {"correo": "nadie@nada.example"}),
     ]
@@ -99,6 +99,28 @@ def test_lo_mal_escrito_vuelve_con_lo_que_falta(nombre: str) -> None:
     assert 'value="PCM-2026-1"' in respuesta.content.decode()
     assert Client().post(reverse(nombre), {"numero": "PCM-2026-1", "documento": "<x>"}).status_code == 422
     assert PedidoDeEnlace.objects.count() == 0
+
+
+@pytest.mark.parametrize("nombre", ["enlace_pedir", "autoservicio"])
+def test_un_numero_sin_forma_de_expediente_se_dice_y_queda_escrito(nombre: str) -> None:
+    """It tells nothing of which cases exist: a well-written one that does not is taken as any other."""
+    crear_caso()
+    for malo in ("PCM-2026", "PCM-26-12", "PCA 2026 123 X", "123", "mi expediente"):
+        respuesta = Client().post(reverse(nombre), {"numero": malo, "documento": RUCS[0]})
+        assert respuesta.status_code == 422, malo
+        assert "No es un número de expediente: lleva" in texto(respuesta)
+        assert f'value="{malo}"' in respuesta.content.decode()
+    assert PedidoDeEnlace.objects.count() == 0
+    buenos = ("PCM-2020-999999", "pcm 2026 7", "EXP-0117-2026-CALLAO", "0117-2026")  # the last two, of the old register
+    for bueno in buenos:
+        assert Client().post(reverse(nombre), {"numero": bueno, "documento": RUCS[0]}).status_code == 302, bueno
+    assert PedidoDeEnlace.objects.count() == len(buenos)
+
+
+def test_despues_de_pedir_el_enlace_hay_adonde_ir() -> None:
+    pagina = Client().get(reverse("enlace_pedido")).content.decode()
+    for adonde in ("enlace_pedir", "mis_expedientes_pedir", "verificar", "solicitar"):
+        assert f'href="{reverse(adonde)}"' in pagina
 
 
 def test_nadie_recibe_mas_enlaces_de_los_que_caben_en_una_hora(settings: Any) -> None:
