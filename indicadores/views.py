@@ -1,6 +1,8 @@
 """The programme's page and the cases behind each of its numbers: read and shown, nothing written."""
 
+from collections.abc import Callable
 from datetime import date
+from typing import TypeVar
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,6 +27,7 @@ from .models import LineaBase
 from .querysets import LISTAS, de_la_lista
 
 VEN_PROGRAMA = (Rol.DIRECCION, Rol.DIRECTOR, Rol.JEFE_DE_PUESTO, Rol.ADMINISTRADOR)
+T = TypeVar("T")
 POR_PAGINA = 50
 COLUMNAS = ("Expediente", "Puesto", "Importador", "Producto", "Origen", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7")
 
@@ -42,6 +45,15 @@ def periodo(request: HttpRequest) -> FormularioDePeriodo:
         raise Http404
     hoy = timezone.localdate(reloj.ahora())
     return FormularioDePeriodo(request.GET.dict(), hoy=hoy, puestos=puestos, obligado=obligado)
+
+
+def del_periodo(
+    que: str, form: FormularioDePeriodo, contar: Callable[[date, date, Puesto | None], T], *ademas: object
+) -> T:
+    """What `contar` says of the months and the post that were chosen, kept while nothing happens: medians over years of
+    cases take a second or two, whoever asks. `que`: what is counted; `ademas`: what else it rests on than the log."""
+    clave = (que, form.primer_dia, form.ultimo_dia, form.cual, form.hoy, bitacora.marca(), ademas)
+    return vivo.recordar(clave, lambda: contar(form.primer_dia, form.ultimo_dia, form.cual))
 
 
 def _abre(usuario: Usuario) -> set[str]:

@@ -21,7 +21,7 @@ from senasa.tablas import csv_de
 
 from . import cuadro, linea_base
 from .models import LineaBase
-from .views import VEN_PROGRAMA, periodo
+from .views import VEN_PROGRAMA, del_periodo, periodo
 
 QUE_HARA = (
     "Agrega una versión: la anterior queda en la historia con su autor y su causa.",
@@ -80,7 +80,8 @@ class FormularioImportar(forms.Form):
 @require_safe
 def base(request: HttpRequest) -> HttpResponse:
     form = periodo(request)
-    foto = cuadro.foto_de_indicadores(form.primer_dia, form.ultimo_dia, form.cual)
+    antes = sorted(version.pk for version in linea_base.vigentes(form.cual).values())
+    foto = del_periodo("indicadores", form, cuadro.foto_de_indicadores, antes)
     contexto = {
         "form": form,
         "puesto": form.cual,

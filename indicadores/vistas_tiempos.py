@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from senasa.permisos import con_rol
 
 from . import cuadro
-from .views import VEN_PROGRAMA, periodo
+from .views import VEN_PROGRAMA, del_periodo, periodo
 
 
 @con_rol(*VEN_PROGRAMA)
@@ -21,6 +21,6 @@ def tiempos(request: HttpRequest) -> HttpResponse:
         "puesto": form.cual,
         "desde": form.primer_dia,
         "hasta": form.ultimo_dia,
-        **cuadro.de_los_tiempos(form.primer_dia, form.ultimo_dia, form.cual),
+        **del_periodo("tiempos", form, cuadro.de_los_tiempos),
     }
     return render(request, "indicadores/tiempos.html", contexto)

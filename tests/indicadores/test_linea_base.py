@@ -1,19 +1,21 @@
 """The baseline: set by dirección alone, by versions; all rows of a file or none; compared in words and by direction."""
 
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from openpyxl import Workbook
 
 from indicadores import cuadro, graficos, linea_base
 from indicadores.models import LineaBase
 from senasa.models import Puesto
-from tests.builders import personas
+from tests.builders import crear_caso, personas
 
 pytestmark = pytest.mark.django_db
 I = LineaBase.Indicador  # noqa: E741
@@ -69,6 +71,31 @@ def test_se_fija_se_importa_y_guarda_sus_versiones() -> None:
     assert "19,3" in pagina
     assert "sin línea base" in pagina
     assert "Fijar uno" not in pagina
+
+
+@pytest.mark.usefixtures("memoria")
+def test_lo_guardado_de_las_paginas_cambia_con_la_linea_base_y_con_cada_cierre(certificado: Any) -> None:
+    crear_caso("cerrado", hace=timedelta(days=9))
+    direccion = entrar("direccion")
+    datos = {"indicador": I.CICLO.value, "periodo": "2024", "fuente": "Memoria", "causa": "Primera."}
+
+    def mirar(pagina: str) -> tuple[str, bool]:
+        with CaptureQueriesContext(connection) as consultas:
+            cuerpo = direccion.get(reverse(pagina)).content.decode().partition("<main")[2]
+        return cuerpo, any("expedientes_hitos" in una["sql"] for una in consultas)
+
+    for valor in ("22,8", "21,5"):
+        for pagina in ("programa", "linea_base"):
+            assert valor not in mirar(pagina)[0]
+        direccion.post(reverse("linea_base_fijar"), datos | {"valor": valor})
+        for pagina in ("programa", "linea_base"):
+            assert valor in mirar(pagina)[0]
+    assert mirar("tiempos")[1]
+    antes = {pagina: mirar(pagina)[0] for pagina in ("programa", "linea_base", "tiempos")}
+    assert {pagina: mirar(pagina) for pagina in antes} == {pagina: (cuerpo, False) for pagina, cuerpo in antes.items()}
+    crear_caso("cerrado", hace=timedelta(days=15))
+    for pagina, cuerpo in antes.items():
+        assert mirar(pagina)[0] != cuerpo
 
 
 def test_la_comparacion_sabe_que_es_mejor() -> None:
