@@ -152,7 +152,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     },
     # In the memory of each process, for pieces of pages that cost more to make than to keep (senasa/vivo.py).
-    "cercana": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 500}},
+    "cercana": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}},
 }
 
 STATIC_URL = "static/"
