@@ -196,3 +196,13 @@ def test_keys_reach_the_search_and_the_rows(abrir: Callable[[], Page]) -> None:
     pagina.keyboard.press("ArrowDown")
     pagina.keyboard.press("Enter")
     expect(pagina.locator("h1")).to_contain_text(caso.expediente.numero)
+    # The jefe marks a row and is at once where he says to whom.
+    jefe = abrir()
+    jefe.goto("/accounts/login/")
+    ingresar(jefe, "jefe")
+    for tecla in ("ArrowDown", "x", "m"):
+        jefe.keyboard.press(tecla)
+    elegir = jefe.locator("#asignar-marcados select")
+    expect(elegir).to_be_focused()
+    expect(elegir).to_have_value("")
+    expect(jefe.locator("input[name=caso]:checked")).to_have_count(1)

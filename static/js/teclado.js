@@ -1,4 +1,4 @@
-// Keys: "/" goes to the search, "?" tells them all; in a table.navegable the arrows walk the rows (Enter is the link's own), "x" marks one and "a" opens its act. The mouse needs none of it.
+// Keys: "/" goes to the search, "?" tells them all; in a table.navegable the arrows walk the rows (Enter is the link's own), "x" marks one, "a" opens its act and "m" goes to what is done with the marked. The mouse needs none of it.
 (() => {
   "use strict";
   const marca = (e) => e.target.matches("table.navegable input[type=checkbox]");
@@ -27,6 +27,9 @@
       document.activeElement.closest("table.navegable tr")?.querySelector("input[type=checkbox]")?.click();
     } else if (e.key === "a") {
       document.activeElement.closest("table.navegable tr")?.querySelector(".acciones a.boton")?.click();
+    } else if (e.key === "m") {
+      const campo = document.querySelector(".para-marcados select");
+      if (campo) { e.preventDefault(); campo.focus(); } // else the letter would choose in the list
     } else if (e.key === "?") {
       const ayuda = document.getElementById("teclas");
       if (ayuda && !ayuda.open) { e.preventDefault(); ayuda.showModal(); }
