@@ -655,7 +655,9 @@ def _notas(expediente: Expediente, foco: Partida, partidas: Sequence[Partida]) -
     if sin_actos and expediente.estado != Estado.OBSERVADO:
         notas.append(f"observación respondida el {palabras.fecha_corta(respondidas[-1])}")
     if ofrecido := traslado_ofrecido(expediente):
-        notas.append(f"ofrecido a {ofrecido.a_puesto.codigo}")
+        notas.append(
+            f"ofrecido a {ofrecido.a_puesto.codigo}; mientras no acepte, sigue siendo de {expediente.puesto.codigo}"
+        )
     if len(partidas) > 1:
         notas.append(f"partida {foco.orden} de {len(partidas)}")
     vigentes = [uno for uno in informes_de(foco) if uno.estado == Documento.Estado.VIGENTE]

@@ -587,6 +587,21 @@ def test_traslado_ofrecido_y_aceptado() -> None:
     assert avisos(caso)[-2:] == ["trasladado", "inspeccionada"]
 
 
+def test_un_caso_ofrecido_dice_de_quien_sigue_siendo(client: Client) -> None:
+    """It is worked on where it is until the other post accepts: the row and the page say so to both."""
+    caso = crear_caso("programado")
+    aqui, alla = jefe_de("PCM"), jefe_de("PCA")
+    incidencias.trasladar(expediente=caso.expediente, actor=aqui, a_puesto=alla.puestos.get(), texto="Va allá.")
+    client.force_login(caso.personas["inspector"])
+    tablero = client.get(reverse("tablero")).content.decode()
+    assert "ofrecido a PCA; mientras no acepte, sigue siendo de PCM" in tablero
+    url = reverse("expediente", args=[caso.expediente.numero])
+    puesto = caso.expediente.puesto
+    assert f"Mientras su jefe no lo acepte, sigue siendo del {puesto}" in client.get(url).content.decode()
+    client.force_login(alla)
+    assert f"Mientras no lo acepte sigue siendo del {puesto}, que lo ofrece" in client.get(url).content.decode()
+
+
 def test_traslado_rechazado_queda_donde_estaba() -> None:
     caso = crear_caso()
     aqui, alla = jefe_de("PCM"), jefe_de("PCA")
