@@ -63,6 +63,18 @@ def _ofrecer(form: forms.Form, campo: str, opciones: list[Any]) -> None:
     eleccion.choices = opciones
 
 
+class Nota(forms.CharField):
+    """A text that may be left out but under one condition, which its label tells beforehand: «(hace falta si …)».
+
+    The act itself insists; `hace_falta` is only how it is said.
+    """
+
+    def __init__(self, *, hace_falta: Any = "", **kwargs: Any):
+        kwargs = {"required": False, "max_length": 2000, "widget": forms.Textarea(attrs={"rows": 3}), **kwargs}
+        super().__init__(**kwargs)
+        self.hace_falta = hace_falta
+
+
 # ── Acts ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -82,9 +94,7 @@ class FormularioDeActo(forms.Form):
         required=False,
         widget=HoraLocal,
     )
-    texto = forms.CharField(
-        label=_("Nota para la bitácora"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    texto: forms.CharField = Nota(label=_("Nota para la bitácora"), hace_falta=_("si ocurrió hace más de 24 horas"))
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -97,15 +107,31 @@ class FormularioDeActo(forms.Form):
             comunes.insert(0, "motivo")
             self.fields["texto"].required = True
             self.fields["texto"].label = _("Qué pasó")
+        if "ocurrio_en" not in self.fields:
+            self._hace_falta("")
         propios = [campo for campo in self.fields if campo not in comunes]
         self.order_fields([*propios, *comunes])
+
+    def _hace_falta(self, cuando: Any) -> None:
+        nota = self.fields.get("texto")
+        if isinstance(nota, Nota):
+            nota.hace_falta = cuando
 
 
 class FormularioProgramar(FormularioDeActo):
     cita_en = forms.DateTimeField(
-        label=_("Día y hora de la inspección"), help_text=_("Hora de Lima."), widget=HoraLocal
+        label=_("Para cuándo es la inspección"),
+        help_text=_("Día y hora de la cita, en hora de Lima: es lo que recibe el importador."),
+        widget=HoraLocal,
     )
     terminal = forms.CharField(label=_("Terminal o almacén"), max_length=120)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        acordada = self.fields["ocurrio_en"]
+        acordada.label = _("¿Cuándo se acordó esa cita?")
+        acordada.help_text = _("No es la hora de la inspección. Déjelo vacío si la acordó ahora. Hora de Lima.")
+        self._hace_falta(_("si la acordó hace más de 24 horas"))
 
 
 class FormularioInspeccionar(FormularioDeActo):
@@ -119,7 +145,7 @@ class FormularioInspeccionar(FormularioDeActo):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fields["texto"].help_text = _("Obligatoria si algo no fue conforme: diga qué.")
+        self._hace_falta(_("si algo no fue conforme, diciendo qué, o si ocurrió hace más de 24 horas"))
 
 
 class FormularioDictaminar(FormularioDeActo):
@@ -467,8 +493,10 @@ class FormularioSolicitud(forms.Form):
         required=False,
         widget=HoraLocal,
     )
-    texto = forms.CharField(
-        label=_("Nota para la bitácora"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
+    texto = Nota(
+        label=_("Nota para la bitácora"),
+        hace_falta=_("si se recibió hace más de 24 horas"),
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     GRUPOS: Sequence[tuple[Any, Any, Sequence[str]]] = (

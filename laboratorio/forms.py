@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from expedientes.archivos import CampoArchivos
 from expedientes.firma import CertificadoInutil
-from expedientes.forms import Fecha, FormularioDeActo, HoraLocal
+from expedientes.forms import Fecha, FormularioDeActo, HoraLocal, Nota
 from expedientes.models import Motivo, Partida, Plaga, Producto
 from senasa.models import ROLES_DE_LABORATORIO, Disciplina, Puesto, Rol, Usuario
 from senasa.palabras import cantidad
@@ -199,14 +199,10 @@ class FormularioRecibir(FormularioDeActo):
         label=_("Cantidad recibida"), min_value=Decimal("0.001"), max_digits=10, decimal_places=3
     )
     conservacion_al_llegar = _conservacion_al_llegar()
-    observaciones = forms.CharField(
+    observaciones = Nota(
         label=_("Observaciones"),
-        required=False,
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_(
-            "Temperatura, envase, rótulo: lo que el informe deba decir. Obligatorio si llegó con observaciones."
-        ),
+        hace_falta=_("si llegó con observaciones"),
+        help_text=_("Temperatura, envase, rótulo: lo que el informe deba decir."),
     )
 
     def __init__(self, *args: Any, muestra: Muestra, **kwargs: Any):

@@ -209,3 +209,29 @@ def test_ordenar_medida_ofrece_solo_las_que_caben(client: Client, gente: Any, ce
     assert {valor for valor, _texto in pagina.context["form"].fields["tipo"].choices} == {
         str(tipo) for tipo in services.MEDIDAS_DE[Dictamen.Decision.RECHAZO]
     }
+
+
+@pytest.mark.parametrize(
+    ("acto", "dice"),
+    [("partida_programar", "si la acordó hace más de 24 horas"),
+     ("partida_inspeccionar", "si algo no fue conforme, diciendo qué, o si ocurrió hace más de 24 horas")],
+)  # fmt: skip
+def test_la_nota_dice_de_antemano_cuando_hace_falta(
+    acto: str, dice: str, client: Client, gente: Mapping[str, Usuario]
+) -> None:
+    """Not «(opcional)» beside «obligatoria», nor an objection that nothing foretold."""
+    caso = crear_caso("registrado", hace=timedelta(days=3))
+    entrar(client, "inspector")
+    pagina = client.get(url_de(acto, caso.expediente)).content.decode()
+    assert f'Nota para la bitácora <span class="opcional">(hace falta {dice})</span>' in pagina
+    tarde = client.post(url_de(acto, caso.expediente), datos_de(acto) | {"ocurrio_en": hora(-timedelta(hours=30))})
+    assert tarde.context["form"].errors == {"texto": ["Pasó hace más de 24 horas: escriba por qué se registra tarde."]}
+
+
+def test_programar_no_confunde_la_cita_con_cuando_se_acordo(client: Client, gente: Mapping[str, Usuario]) -> None:
+    entrar(client, "inspector")
+    form = client.get(url_de("partida_programar", crear_caso("registrado").expediente)).context["form"]
+    assert [str(form[campo].label) for campo in ("cita_en", "ocurrio_en")] == [
+        "Para cuándo es la inspección", "¿Cuándo se acordó esa cita?"
+    ]  # fmt: skip
+    assert "No es la hora de la inspección" in str(form["ocurrio_en"].help_text)
