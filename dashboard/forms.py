@@ -126,6 +126,7 @@ class FormularioAsignarCasos(forms.Form):
     inspector = forms.ModelChoiceField(
         Usuario.objects.none(), label=_("Asignar los marcados a"), empty_label=_("Elija al inspector…"),
         error_messages={"required": _("No eligió al inspector.")},
+        widget=forms.Select(attrs={"aria-keyshortcuts": "m"}),
     )  # fmt: skip
 
     def __init__(self, *args: Any, usuario: Usuario, **kwargs: Any):

@@ -13,9 +13,11 @@ from django.utils.safestring import SafeString
 
 from .cifra import Cifra
 from .graficos import Barra, Grafico, Punto, Serie, barra, lineas, numero, pareto
+from .models import LineaBase
 from .reversiones import SEMANA, Ahorro, Causa, Causas, Control, Filtro, Periodo
 
 UNIDAD = "por 100 muestras"
+REVERSIONES = str(LineaBase.Indicador.REVERSIONES.label)
 
 
 def enlace(filtro: Filtro, nombre: str = "reversiones_detras", **mas: str) -> str:
@@ -98,7 +100,7 @@ def grafico_de(control: Control, filtro: Filtro) -> Grafico:
     return lineas(
         titulo_de(control),
         UNIDAD,
-        [Serie("Reversiones por 100 muestras", puntos)],
+        [Serie(REVERSIONES, puntos)],
         limites=[uno.limites for uno in control.periodos],
         centro=control.centro,
         centro_dice=f"centro {numero(control.centro)}" if control.centro is not None else "",
@@ -203,7 +205,7 @@ def cifras(control: Control, causas: Causas, ahorrado: Ahorro, filtro: Filtro) -
     abiertas = sum(una.abiertas for una in causas.motivos)
     return [
         Cifra(
-            "Reversiones por 100 muestras",
+            REVERSIONES,
             "" if control.por_100 is None else numero(control.por_100),
             todas,
             [cuantas, (f"{control.muestras} muestras recibidas", "")],
