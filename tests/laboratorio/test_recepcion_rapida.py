@@ -69,7 +69,7 @@ def test_what_cannot_be_received_is_said_and_nothing_typed_is_lost(leer, suelta)
         ("M-1999-000001", {}, "No existe la muestra"),
         (muestra.numero, {}, "está ahora en «Recibida»"),
         (en_la_puerta().numero, {"condicion": "con_observaciones"}, "Escriba qué observó"),
-        (muestra.numero, {"cantidad_recibida": "-1"}, "mayor"),
+        (muestra.numero, {"cantidad_recibida": "-1"}, "Debe ser 0.001 o más."),
     ):
         respuesta = leer(codigo, suelta=suelta, **datos)
         assert respuesta.status_code == 422
