@@ -46,9 +46,11 @@ def django_db_setup(
             pila.enter_context(molde.en_una_copia())
             personas()  # once: what a test commits is undone
             molde.volver_en_vez_de_vaciar()
-        # What stands by now is never garbage: the collector would walk it all, hundreds of times.
+        # What stands by now is never garbage: the collector would walk it all, hundreds of times. And what a test
+        # makes mostly goes by itself when the test ends: looking for cycles less often saves a twelfth of the run.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         yield
         with django_db_blocker.unblock():
             pila.close()
