@@ -151,20 +151,16 @@ def crear_personas() -> dict[str, Usuario]:
     """The demo users, once; their password is public, so never outside MODO=demo."""
     if not settings.DEMO:
         raise RuntimeError("Los usuarios de demostración solo existen con MODO=demo.")
+    ya = {uno.username: uno for uno in Usuario.objects.filter(username__in=[persona[0] for persona in PERSONAS])}
     personas = {}
     for usuario, nombre, apellido, roles, puestos in PERSONAS:
-        persona, nueva = Usuario.objects.get_or_create(
-            username=usuario,
-            defaults={
-                "first_name": nombre,
-                "last_name": apellido,
-                "email": f"{usuario}@senasa.example",
-                "roles": [rol.value for rol in roles],
-                "is_staff": Rol.ADMINISTRADOR in roles,
-                "is_superuser": Rol.ADMINISTRADOR in roles,
-            },
-        )
-        if nueva:
+        persona = ya.get(usuario)
+        if persona is None:
+            persona = Usuario.objects.create(
+                username=usuario, first_name=nombre, last_name=apellido, email=f"{usuario}@senasa.example",
+                roles=[rol.value for rol in roles], is_staff=Rol.ADMINISTRADOR in roles,
+                is_superuser=Rol.ADMINISTRADOR in roles,
+            )  # fmt: skip
             persona.set_password(CLAVE)
             persona.save(update_fields=["password"])
             persona.puestos.set(Puesto.objects.filter(codigo__in=puestos))
