@@ -75,6 +75,10 @@ def memoria(settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _carpetas_limpias() -> Iterator[None]:
     yield
+    vaciar_carpetas()
+
+
+def vaciar_carpetas() -> None:
     for nombre in ("correos", "informes", "adjuntos", "default"):
         shutil.rmtree(ajustes.VAR / nombre, ignore_errors=True)
 

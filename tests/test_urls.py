@@ -4,12 +4,14 @@ Of a row: who may open the page (GET), who may act on it (POST), and its argumen
 when even the object is none of theirs. An act whose moment has passed answers 409 to whoever may do it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.utils import timezone
@@ -17,7 +19,7 @@ from django.utils import timezone
 from dashboard.services import guardar_vista
 from expedientes import asignacion, borradores
 from expedientes.archivos import del_certificado
-from expedientes.models import Evento, Expediente, Motivo, Partida
+from expedientes.models import Expediente, Motivo, Partida
 from expedientes.services import guardar_adjunto
 from gestion.services import tomar_accion
 from indicadores import mensuales
@@ -33,6 +35,7 @@ from notificaciones.models import AvisoInterno, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj
 from tests.builders import crear_caso, crear_importador, otro_inspector
+from tests.conftest import vaciar_carpetas
 
 pytestmark = pytest.mark.django_db
 
@@ -350,8 +353,22 @@ def test_pages_of_accounts_open_only_what_needs_no_sign_in(nombre):
         assert getattr(Client(), metodo)(url).status_code < 500
 
 
-@pytest.fixture
-def mundo(certificado, tmp_path):
+@pytest.fixture(scope="module", autouse=True)
+def _carpetas_limpias() -> Iterator[None]:
+    """The world's files stay as long as it does."""
+    yield
+    vaciar_carpetas()
+
+
+@pytest.fixture(scope="module")
+def mundo(certificado: Any, django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
+    """The world, made once: what a test does to it is undone to here, as `db` undoes it to nothing."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield hacer_mundo()
+        transaction.set_rollback(True)
+
+
+def hacer_mundo() -> dict[str, Any]:
     """One case at the bench and one that is closed, with everything a URL may name."""
     abierto = crear_caso("con_resultado")
     analisis = Analisis.objects.get(expediente=abierto.expediente)
@@ -403,7 +420,7 @@ def mundo(certificado, tmp_path):
     mes = mensuales.ultimo_mes()
     mensual = InformeMensual.objects.create(mes=mes, cifras=mensuales.congelar(mes), hecho_en=reloj.ahora())
     mensuales.firmar_informe(informe_id=mensual.pk)
-    argumentos: dict[str, Any] = {
+    return {
         "": [],
         "caso": [abierto.expediente.numero],
         "aviso": [Notificacion.objects.filter(referencia=abierto.expediente.referencia).earliest("pk").pk],
@@ -446,7 +463,6 @@ def mundo(certificado, tmp_path):
         "preferencias": [preferencias.token(preferencias.de("a@example.com"))],
         "mes": [mes.year, mes.month],
     }
-    return argumentos
 
 
 def cliente(quien: str) -> Client:
@@ -456,18 +472,28 @@ def cliente(quien: str) -> Client:
     return navegador
 
 
+def eventos_y_casos() -> tuple[int, int]:
+    """How many entries the log has, and how many cases there are: one question, since it is asked after every call."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM expedientes_evento), (SELECT count(*) FROM expedientes_expediente)"
+        )
+        return cursor.fetchone()
+
+
 @pytest.mark.parametrize("quien", sorted(PUBLICA))
-def test_every_url_every_method(mundo, quien):
+def test_every_url_every_method(mundo, memoria, quien):
     navegador = cliente(quien)
     errores = []
+    antes = eventos_y_casos()
     for nombre, fila in MATRIZ.items():
         url = reverse(nombre, args=mundo[fila.args], query=mundo.get(fila.consulta))
         publica = "anonimo" in fila.get | fila.post
         for metodos in (("get",), ("post",), ("put", "patch", "delete")):
             quienes = {"get": fila.get, "post": fila.post}.get(metodos[0], NADIE)
-            antes = (Evento.objects.count(), Expediente.objects.count())
             estados = {getattr(navegador, metodo)(url).status_code for metodo in metodos}
-            cambio = (Evento.objects.count(), Expediente.objects.count()) != antes
+            ahora = eventos_y_casos()
+            cambio, antes = ahora != antes, ahora
             if quien == "anonimo" and not publica:
                 bien = estados == {302}
             elif quien in quienes:
