@@ -41,8 +41,8 @@ def test_the_report_is_measured_against_the_bare_libraries() -> None:
     assert [(uno[1], int(uno[2]) > 1, uno[3]) for uno in medidos if uno] == [
         (*tamano, que) for tamano in tamanos for que in ("componer", "toda la emisión")
     ]
-    # The bar of 1.15 is held where nothing else runs (bench/README.md); here, that nobody made it twice as slow. The whole
-    # emission waits for the database too, beside other tests.
+    # The bar of 1.15 is held where nothing else runs (bench/README.md); here, that nobody made it twice as slow. The
+    # whole emission waits for the database too, beside other tests.
     assert all(float(medido) < (2 if "componer" in trabajo else 3) for trabajo, *_que, medido, _pasa in filas)
 
 
