@@ -112,7 +112,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
 ]
 
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "senasa.desplegables.ConDesplegables"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
