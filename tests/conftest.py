@@ -21,7 +21,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings as ajustes
 from django.core.cache import cache, caches
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -73,8 +73,22 @@ def memoria(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _carpetas_limpias() -> Iterator[None]:
+def _carpetas_limpias(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
+    if "una_vez" not in request.fixturenames:
+        vaciar_carpetas()
+
+
+@pytest.fixture(scope="module")
+def una_vez(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """For a world that a module makes once: a transaction around its tests, and files that stay as long.
+
+    What a test does is undone to there, as `db` undoes it to nothing. Objects are not: a test fetches its own.
+    Not in a module with `transaction=True`: its commits would be none.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
     vaciar_carpetas()
 
 

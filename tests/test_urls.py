@@ -4,14 +4,13 @@ Of a row: who may open the page (GET), who may act on it (POST), and its argumen
 when even the object is none of theirs. An act whose moment has passed answers 409 to whoever may do it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.utils import timezone
@@ -35,7 +34,6 @@ from notificaciones.models import AvisoInterno, Notificacion
 from notificaciones.services import enlace_para
 from senasa import reloj
 from tests.builders import crear_caso, crear_importador, otro_inspector
-from tests.conftest import vaciar_carpetas
 
 pytestmark = pytest.mark.django_db
 
@@ -353,22 +351,8 @@ def test_pages_of_accounts_open_only_what_needs_no_sign_in(nombre):
         assert getattr(Client(), metodo)(url).status_code < 500
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _carpetas_limpias() -> Iterator[None]:
-    """The world's files stay as long as it does."""
-    yield
-    vaciar_carpetas()
-
-
 @pytest.fixture(scope="module")
-def mundo(certificado: Any, django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
-    """The world, made once: what a test does to it is undone to here, as `db` undoes it to nothing."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        yield hacer_mundo()
-        transaction.set_rollback(True)
-
-
-def hacer_mundo() -> dict[str, Any]:
+def mundo(certificado: Any, una_vez: None) -> dict[str, Any]:
     """One case at the bench and one that is closed, with everything a URL may name."""
     abierto = crear_caso("con_resultado")
     analisis = Analisis.objects.get(expediente=abierto.expediente)

@@ -18,10 +18,15 @@ from tests.builders import crear_caso
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def emitidos(certificado: Path, una_vez: None) -> dict[str, bytes]:
+    suyos = Documento.objects.filter(expediente=crear_caso("con_riv").expediente)
+    return {documento.tipo: documentos.leer(documento) for documento in suyos}
+
+
 @pytest.fixture(params=["informe", "riv"])
-def pdf(request: pytest.FixtureRequest, certificado: Path) -> Any:
-    documento = Documento.objects.get(expediente=crear_caso("con_riv").expediente, tipo=request.param)
-    with pikepdf.open(BytesIO(documentos.leer(documento))) as abierto:
+def pdf(request: pytest.FixtureRequest, emitidos: dict[str, bytes]) -> Any:
+    with pikepdf.open(BytesIO(emitidos[request.param])) as abierto:
         yield abierto
 
 

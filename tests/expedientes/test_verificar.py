@@ -24,9 +24,14 @@ from tests.builders import crear_caso
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def emitido(certificado: Any, una_vez: None) -> int:
+    return crear_caso("resultado_emitido").expediente.documentos.get().pk
+
+
 @pytest.fixture
-def informe(certificado: Any) -> Documento:
-    return crear_caso("resultado_emitido").expediente.documentos.get()
+def informe(emitido: int) -> Documento:
+    return Documento.objects.get(pk=emitido)
 
 
 def test_verificar_muestra_lo_minimo(client: Client, informe: Documento) -> None:

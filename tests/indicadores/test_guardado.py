@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -26,6 +28,7 @@ from notificaciones import services as avisos
 from notificaciones.models import Notificacion
 from senasa import reloj
 from senasa.models import Puesto
+from tests import molde
 from tests.builders import crear_caso, crear_importador, personas
 from tests.conftest import url_de_la_base
 
@@ -94,7 +97,17 @@ def en_vigor() -> int:
 
 @pytest.fixture
 def historia(certificado: Any, servidor_smtp: Any) -> dict[str, Any]:
-    """Cases of some months ago, at both posts, in every state that something may still happen to."""
+    """Cases of some months ago, at both posts, in every state that something may still happen to.
+
+    They are walked once by each process, and put back as they were then: the walk is what took most of these tests.
+    """
+    casos, recien = _recorrida()
+    recien.volver()
+    return deepcopy(casos)
+
+
+@cache
+def _recorrida() -> tuple[dict[str, Any], molde.Inicio]:
     casos = {
         "cerrado": crear_caso("cerrado", hace=HACE),
         "decidido": crear_caso("con_riv", hace=HACE, puesto="PCA"),
@@ -104,7 +117,7 @@ def historia(certificado: Any, servidor_smtp: Any) -> dict[str, Any]:
     }
     with reloj.fijado(reloj.ahora() - HACE + timedelta(days=2)):
         avisos.despachar()
-    return casos
+    return casos, molde.Inicio()
 
 
 def hace(dias: int) -> Any:

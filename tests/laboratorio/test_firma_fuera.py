@@ -1,5 +1,6 @@
 """Signed outside: only the very PDF that was handed out, with one signature of who took it, ever becomes a report."""
 
+from copy import deepcopy
 from datetime import timedelta
 from io import BytesIO
 
@@ -34,9 +35,14 @@ def ajeno():
     return abrir_certificado(hacer_demo("Vera Verificadora", CLAVE)[0], CLAVE)
 
 
-@pytest.fixture
-def caso(certificado):
+@pytest.fixture(scope="module")
+def verificado(certificado, una_vez):
     return crear_caso("verificado", valor="positivo")
+
+
+@pytest.fixture
+def caso(verificado):
+    return deepcopy(verificado)
 
 
 @pytest.fixture

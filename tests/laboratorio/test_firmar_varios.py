@@ -8,19 +8,24 @@ from django.urls import reverse
 from laboratorio import firmas, reglas, reversiones, services
 from laboratorio.models import EstadoInforme, Informe
 from senasa import reloj
-from tests.builders import crear_caso
+from tests.builders import crear_caso, personas
 
 pytestmark = pytest.mark.django_db
 
 VARIOS = "firmar_varios"
 
 
-@pytest.fixture
-def por_firmar(certificado, gente):
-    """Three negatives that a machine may not sign, and a positive."""
-    reglas.apagar(actor=gente["director"], causa="Auditoría.")
+@pytest.fixture(scope="module")
+def verificados(certificado, una_vez):
+    reglas.apagar(actor=personas()["director"], causa="Auditoría.")
     casos = [crear_caso("verificado") for _n in range(3)] + [crear_caso("verificado", valor="positivo")]
-    return [Informe.objects.get(expediente=caso.expediente) for caso in casos]
+    return [caso.expediente.pk for caso in casos]
+
+
+@pytest.fixture
+def por_firmar(verificados):
+    """Three negatives that a machine may not sign, and a positive."""
+    return [Informe.objects.get(expediente=pk) for pk in verificados]
 
 
 def vistos(pagina):
