@@ -11,11 +11,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from difflib import unified_diff
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.conf import settings as ajustes
+from django.core.cache import cache as memoria
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -113,7 +115,7 @@ def _dicho(contenido: bytes) -> str:
 
 
 def _entrar(quien: str) -> Client:
-    cache.clear()
+    memoria.clear()
     navegador = Client()
     assert navegador.post(reverse("account_login"), {"login": quien, "password": CLAVE}).status_code == 302
     return navegador
@@ -164,6 +166,12 @@ def superficies(caso: Caso) -> Iterator[tuple[str, str]]:
         )
 
 
+@cache
+def leido_de_un_negativo() -> dict[str, str]:
+    """What the others are held against: read once by each process, the hour being fixed."""
+    return leido(negativo, ajustes)
+
+
 def leido(camino: Callable[[Caso, Any], None], settings: Any) -> dict[str, str]:
     p12 = settings.FIRMA_P12
     agente = AgenteAduana(tipo_documento="ruc", numero_documento="20999900039", nombre="Ag", correo="ag@aduana.example")
@@ -185,7 +193,7 @@ def leido(camino: Callable[[Caso, Any], None], settings: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("camino", [positivo, revertido, muestra_revertida, fallido])
 def test_antes_de_la_emision_todos_leen_lo_mismo(certificado: Path, settings: Any, camino: Callable) -> None:
-    esperado, hay = leido(negativo, settings), leido(camino, settings)
+    esperado, hay = leido_de_un_negativo(), leido(camino, settings)
     assert len(hay) > 40
     distintas = []
     for nombre in sorted(esperado | hay):
