@@ -217,6 +217,8 @@ def test_what_cannot_be_made_says_why_and_leaves_nothing(
         otra.execute("SELECT pg_advisory_lock(%s)", [respaldo.CERROJO])
         with pytest.raises(CommandError, match="en curso"):
             call_command("respaldar", str(carpeta))
+        # Closing would let it go too, but only once the server has noticed.
+        otra.execute("SELECT pg_advisory_unlock(%s)", [respaldo.CERROJO])
     monkeypatch.setattr(volcado, "cliente", lambda nombre, desde: (Path("/bin/false"), desde))
     with pytest.raises(CommandError, match="no se pudo volcar"):
         call_command("respaldar", str(carpeta))
