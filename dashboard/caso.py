@@ -266,7 +266,7 @@ def _informes_de_la_ronda(partida: Partida) -> list[Documento]:
     """`services.informes_vigentes`, read from what `para_la_pagina` prefetched."""
     vueltas = _vueltas(partida)
     vigentes = [uno for uno in informes_de(partida) if uno.estado == Documento.Estado.VIGENTE]
-    return [uno for uno in vigentes if not vueltas or uno.emitido_en > max(vueltas)]
+    return [uno for uno in vigentes if not vueltas or uno.publicado_en > max(vueltas)]
 
 
 TRABAJO = {

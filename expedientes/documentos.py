@@ -22,6 +22,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
+from senasa import reloj
 from senasa.respaldo import ArchivoDeFila
 
 from .archivos import codigo_que_lleva
@@ -85,6 +86,7 @@ def publicar_documento(
     cvd: str,
     firma: str,
     emitido_en: datetime,
+    publicado_en: datetime | None = None,
     titular: str = "",
     partida: Partida | None = None,
     regla_version: int | None = None,
@@ -92,6 +94,7 @@ def publicar_documento(
     causa: str = "",
     conclusion: str = "",
     impide_ingreso: bool = False,
+    ensayado_en: datetime | None = None,
 ) -> Documento:
     """Publish one version, within the caller's transaction; its file moves in on commit."""
     documento = Documento.objects.create(
@@ -104,6 +107,8 @@ def publicar_documento(
         sha256=preparado.sha256,
         cvd=cvd,
         emitido_en=emitido_en,
+        publicado_en=publicado_en or reloj.ahora(),
+        ensayado_en=ensayado_en,
         firma=firma,
         titular=titular[:200],
         regla_version=regla_version,

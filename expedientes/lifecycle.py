@@ -254,7 +254,7 @@ def avanzar(
     `objeto`: an Expediente, or anything with `expediente` and `estado`; it is read anew under the lock,
     and `cambios` are the fields to write with the state. Without `actor`, `origen` says whether the importer
     acts or the system. `ocurrio_en`: what the person says, never in the future nor before the object's
-    previous act; more than 24 h back needs a motive. `datos`: what the log keeps besides. `sigue`: an act of a line
+    previous act; more than 24 h back needs a motive. `datos`: what the log keeps besides. `sigue`: another act
     follows at once in the same transaction, which brings the case's milestones up to date.
     Raises EstadoImpide (409), RolImpide (403), DatoInvalido (back to the form).
     After any of them the Python object may hold what was not stored: do not reuse it.

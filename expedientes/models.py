@@ -827,7 +827,11 @@ class Documento(models.Model):
     archivo = models.CharField(max_length=120, unique=True)
     sha256 = models.CharField(max_length=64, unique=True)
     cvd = models.CharField(_("código de verificación (CVD)"), max_length=24, unique=True)
+    # The hour that it bears, and since when it has been out: a report signed elsewhere waits for its signature.
     emitido_en = models.DateTimeField(_("emitido"))
+    publicado_en = models.DateTimeField(_("publicado"))
+    # Of a report, when the last test that it rests on was concluded.
+    ensayado_en = models.DateTimeField(null=True, blank=True)
     firma = models.CharField(_("firma"), max_length=12, choices=Firma)
     # Whom the certificate that signed it names; empty for those of before it was kept, all signed by the institution's.
     titular = models.CharField(_("titular del certificado"), max_length=200, blank=True)
@@ -856,7 +860,7 @@ class Documento(models.Model):
             ),
         ]
         # The reports of a month: indicators 6 and 8.
-        indexes = [models.Index(fields=["tipo", "emitido_en"], name="documento_por_emision")]
+        indexes = [models.Index(fields=["tipo", "publicado_en"], name="documento_por_publicacion")]
 
     def __str__(self) -> str:
         return self.numero if self.version == 1 else f"{self.numero}-V{self.version}"

@@ -285,7 +285,7 @@ def informes_de_la_ronda(partida: Partida) -> QuerySet[Documento]:
     desde = ronda_desde(partida)
     if desde is None:
         return informes
-    return informes.exclude(numero__in=informes.filter(version=1, emitido_en__lte=desde).values("numero"))
+    return informes.exclude(numero__in=informes.filter(version=1, publicado_en__lte=desde).values("numero"))
 
 
 def exigir_sin_revision(partida: Partida) -> None:

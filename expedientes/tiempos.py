@@ -138,11 +138,12 @@ def dibujar(por_quien: Mapping[str, timedelta], nombres: Mapping[str, str] | Non
 
 @dataclass
 class _Linea:
-    """What the log says of a line while it is read: its round, its samples of the first one, its decision."""
+    """What the log says of a line while it is read: its round, its samples of the first one and when they left, its
+    decision."""
 
     ronda: int = 0
     tomadas: set[str] = field(default_factory=set)
-    enviadas: set[str] = field(default_factory=set)
+    enviadas: dict[str, datetime] = field(default_factory=dict)
     decidida_en: datetime | None = None
     fundan: list[str] = field(default_factory=list)
 
@@ -150,8 +151,9 @@ class _Linea:
 def hitos(eventos: Sequence[Entrada], partidas: Sequence[int]) -> dict[str, Any]:
     """The columns of `Hitos` that the log of a case gives. `eventos` in the order of the log; all hours `ocurrio_en`.
 
-    t0 solicitud · t1 first muestra tomada · t2 last of the first round sent (none while one of it still waits) · t3
-    last reception · t4 last test concluded: its last verification · t5 issue of the report version that the last
+    t0 solicitud · t1 first muestra tomada · t2 last of the first round sent, whenever it left (none while one of it
+    still waits) · t3 last reception that stands · t4 last test concluded that stands: the verification that completed
+    it · t5 issue of the report version that the last
     decisions rest on, the latest of the case · t6 last decision in force, once every line has one · t7 last closure,
     none while it is open again. `cierres`: each time it ended and was opened again, in ISO hours.
     """
@@ -161,11 +163,10 @@ def hitos(eventos: Sequence[Entrada], partidas: Sequence[int]) -> dict[str, Any]
     cierres: list[list[str]] = []
     fin: datetime | None = None
     cuenta = {"muestras": 0, "actos": 0, "tardios": 0, "repeticiones": 0, "cancelaciones": 0, "reaperturas": 0}
-    anuladas, metodos = 0, set[str]()
-
-    def ultimo(hito: str, cuando: datetime) -> None:
-        anterior = t[hito]
-        t[hito] = cuando if anterior is None else max(anterior, cuando)
+    anuladas, anuladas_sin_nombre, metodos = set[str](), 0, set[str]()
+    recibidas: dict[int, datetime] = {}
+    verificados: dict[int, datetime] = {}  # the last verification of each analysis, and of those that stand completed
+    concluidos: dict[int, datetime] = {}
 
     for evento in eventos:
         cuando, datos = evento.ocurrio_en, evento.datos
@@ -184,15 +185,22 @@ def hitos(eventos: Sequence[Entrada], partidas: Sequence[int]) -> dict[str, Any]
                 cuenta["reaperturas"] += 1
                 fin = t["t7"] = None
             case "muestra", "recibir":
-                ultimo("t3", cuando)
+                recibidas[evento.objeto_id] = cuando
+            case "muestra", "revertir_recepcion":
+                recibidas.pop(evento.objeto_id, None)
+            case "muestra", "anular_muestra" if "muestra" in datos:
+                anuladas.add(datos["muestra"])
             case "muestra", "anular_muestra":
-                anuladas += 1
-            case "analisis", "verificar":
-                ultimo("t4", cuando)
-            case "analisis", "repetir":
-                cuenta["repeticiones"] += 1
-            case "analisis", "cancelar":
-                cuenta["cancelaciones"] += 1
+                anuladas_sin_nombre += 1
+            case "analisis", accion:
+                cuenta["repeticiones"] += accion == "repetir"
+                cuenta["cancelaciones"] += accion == "cancelar"
+                if accion == "verificar":
+                    verificados[evento.objeto_id] = cuando
+                if evento.a == "verificado":
+                    concluidos[evento.objeto_id] = verificados.get(evento.objeto_id, cuando)
+                elif evento.a:
+                    concluidos.pop(evento.objeto_id, None)
             case "informe", "emitir" | "corregir" if "documento" in datos:
                 emitidos[datos["documento"]] = cuando
             case "partida", _ if linea is not None:
@@ -205,17 +213,17 @@ def hitos(eventos: Sequence[Entrada], partidas: Sequence[int]) -> dict[str, Any]
                         linea.tomadas.add(datos.get("muestra", ""))
                 elif evento.accion == "enviar":
                     metodos.update(ensayo.rpartition(" · ")[0] for ensayo in datos.get("ensayos", ()))
-                    if not linea.ronda:
-                        linea.enviadas.update(datos.get("muestras", ()))
-                        ultimo("t2", cuando)
+                    linea.enviadas.update(dict.fromkeys(linea.tomadas.intersection(datos.get("muestras", ())), cuando))
                 elif evento.accion in ("dictaminar", "dictaminar_sin_muestra"):
                     linea.decidida_en, linea.fundan = cuando, datos.get("informes", [])
                 elif evento.accion in SIN_DECISION:
                     linea.decidida_en, linea.fundan = None, []
                     linea.ronda += evento.accion in OTRA_TOMA
-    # One that was annulled before it left is not waited for.
-    if sum(len(linea.tomadas - linea.enviadas) for linea in lineas.values()) > anuladas:
-        t["t2"] = None
+    t["t3"], t["t4"] = max(recibidas.values(), default=None), max(concluidos.values(), default=None)
+    # One that was annulled before it left is not waited for. (Entries of long ago do not say which one it was.)
+    esperan = sum(len(linea.tomadas - linea.enviadas.keys() - anuladas) for linea in lineas.values())
+    if esperan <= anuladas_sin_nombre:
+        t["t2"] = max((cuando for linea in lineas.values() for cuando in linea.enviadas.values()), default=None)
     decididas = [linea.decidida_en for linea in lineas.values() if linea.decidida_en]
     if decididas and len(decididas) == len(lineas):
         t["t6"] = max(decididas)
@@ -254,7 +262,12 @@ def hasta_ahora(suyos: Hitos, ahora: datetime) -> dict[str, timedelta]:
 
 LEE = ("expediente_id", "n", "objeto", "objeto_id", "accion", "a", "ocurrio_en", "registrado_en", "datos")
 # Of the laboratory's entries only these say something here.
-CALLAN = {"analisis": ("verificar", "repetir", "cancelar"), "informe": ("emitir", "corregir")}
+CALLAN = {
+    "analisis": (
+        "verificar", "completar", "repetir", "cancelar", "revertir", "reiniciar", "devolver", "enmendar_resultado",
+    ),
+    "informe": ("emitir", "corregir"),
+}  # fmt: skip
 
 
 def dice_algo(objeto: str, accion: str) -> bool:

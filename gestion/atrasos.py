@@ -81,7 +81,7 @@ def informes_sin_leer(ahora: datetime) -> QuerySet[Documento]:
 
     Hours of the clock, not of an office: the posts work in shifts, and the cargo pays every one of them.
     """
-    return por_leer().filter(emitido_en__lte=ahora - timedelta(hours=settings.LECTURA_HORAS))
+    return por_leer().filter(publicado_en__lte=ahora - timedelta(hours=settings.LECTURA_HORAS))
 
 
 def _plazos(ahora: datetime) -> QuerySet[Any]:
@@ -150,7 +150,7 @@ CLASES: dict[str, Clase] = {
         de_laboratorio=Q(lado=Pregunta.Lado.LABORATORIO),
     ),
     Incumplimiento.INFORME: Clase(
-        Documento, _informes, F("emitido_en") + timedelta(hours=settings.LECTURA_HORAS)
+        Documento, _informes, F("publicado_en") + timedelta(hours=settings.LECTURA_HORAS)
     ),
 }  # fmt: skip
 

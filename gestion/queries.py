@@ -118,7 +118,7 @@ SELECT count(leido_en),
        count(*)
 FROM (
     SELECT l.leido_en,
-           EXTRACT(EPOCH FROM l.leido_en - d.emitido_en) / 3600 AS hasta_leer,
+           EXTRACT(EPOCH FROM l.leido_en - d.publicado_en) / 3600 AS hasta_leer,
            EXTRACT(EPOCH FROM f.ocurrio_en - l.leido_en) / 3600 AS hasta_decidir
     FROM expedientes_documento d
     JOIN expedientes_expediente e ON e.id = d.expediente_id
@@ -129,7 +129,7 @@ FROM (
         SELECT min(x.ocurrio_en) AS ocurrio_en FROM expedientes_dictamen x
         JOIN expedientes_dictamen_informes i ON i.dictamen_id = x.id AND i.documento_id = d.id
     ) f ON f.ocurrio_en >= l.leido_en
-    WHERE d.tipo = 'informe' AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s
+    WHERE d.tipo = 'informe' AND d.publicado_en >= %(desde)s AND d.publicado_en < %(hasta)s
       AND (%(puestos)s::bigint[] IS NULL OR e.puesto_id = ANY(%(puestos)s))
 ) t"""
 

@@ -110,7 +110,7 @@ def escalar_informes() -> int:
         ~Exists(Escalamiento.objects.filter(documento=OuterRef("pk")))
     )
     escalados = 0
-    for pk in debidos.order_by("emitido_en").values_list("pk", flat=True)[:LOTE]:
+    for pk in debidos.order_by("publicado_en").values_list("pk", flat=True)[:LOTE]:
         with transaction.atomic():
             documento = Documento.objects.select_related("expediente__puesto", "partida__producto").get(pk=pk)
             assert documento.expediente  # a test report is always of a case

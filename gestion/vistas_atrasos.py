@@ -194,7 +194,7 @@ def coordinacion(request: HttpRequest) -> HttpResponse:
         "cuantos_despachos": en_camino.count(),
         "preguntas": abiertas.order_by("vence_en", "pk")[:LARGO],
         "cuantas_preguntas": abiertas.count(),
-        "informes": por_leer.order_by("emitido_en", "pk")[:LARGO],
+        "informes": por_leer.order_by("publicado_en", "pk")[:LARGO],
         "cuantos_informes": por_leer.count(),
         "tiempos": [leer, decidir],
         "emitidos": emitidos,

@@ -49,7 +49,7 @@ class SinInformar:
 
     informe: str
     expediente: str
-    emitido_en: datetime
+    publicado_en: datetime
     porque: str
 
 
@@ -57,9 +57,10 @@ class SinInformar:
 # that a corrected version is out (its event names the version). Cases brought from another registry owed no notices.
 BASE = """
 WITH informe AS MATERIALIZED (
-    SELECT d.id, d.numero, d.version, d.partida_id, d.emitido_en, e.id AS caso, e.numero AS expediente, e.importador_id
+    SELECT d.id, d.numero, d.version, d.partida_id, d.publicado_en, e.id AS caso, e.numero AS expediente,
+        e.importador_id
     FROM expedientes_documento d JOIN expedientes_expediente e ON e.id = d.expediente_id
-    WHERE d.tipo = 'informe' AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta AND NOT e.migrado
+    WHERE d.tipo = 'informe' AND d.publicado_en >= p.desde AND d.publicado_en < p.hasta AND NOT e.migrado
         AND (%(puesto)s::bigint IS NULL OR e.puesto_id = %(puesto)s)
 ), aviso AS MATERIALIZED (
     SELECT n.id, n.creada_en, n.enviada_en, n.rebotada_en, ev.objeto_id AS partida_id, ev.datos ->> 'documento' AS de,
@@ -68,17 +69,17 @@ WITH informe AS MATERIALIZED (
     WHERE n.aviso IN ('informe_emitido', 'informe_corregido')
         AND n.enviada_en >= p.desde AND n.enviada_en < p.hasta + %(vida)s
 ), dicho AS (
-    SELECT i.id AS informe_id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
+    SELECT i.id AS informe_id, a.id, a.creada_en, a.enviada_en, i.publicado_en,
         a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s AS llego
     FROM informe i JOIN aviso a ON a.aviso = 'informe_emitido' AND a.partida_id = i.partida_id
     UNION ALL
-    SELECT i.id, a.id, a.creada_en, a.enviada_en, i.emitido_en,
+    SELECT i.id, a.id, a.creada_en, a.enviada_en, i.publicado_en,
         a.rebotada_en IS NULL OR a.rebotada_en > a.enviada_en + %(sin_rebote)s
     FROM informe i JOIN aviso a ON a.aviso = 'informe_corregido' AND a.de = i.numero || '-V' || i.version
 ), contado AS MATERIALIZED (
     SELECT i.*, i.id IN (
         SELECT informe_id FROM dicho
-        WHERE llego AND enviada_en >= emitido_en AND enviada_en <= emitido_en + %(plazo)s
+        WHERE llego AND enviada_en >= publicado_en AND enviada_en <= publicado_en + %(plazo)s
     ) AS a_tiempo FROM informe i
 )
 """
@@ -87,7 +88,7 @@ SELECT count(DISTINCT importador_id) AS solicitantes,
     count(DISTINCT importador_id) FILTER (WHERE a_tiempo) AS solicitantes_informados,
     count(*) AS informes, count(*) FILTER (WHERE a_tiempo) AS informes_informados,
     (SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM u.enviada_en - u.creada_en))
-     FROM (SELECT DISTINCT id, creada_en, enviada_en FROM dicho WHERE enviada_en >= emitido_en) u) AS percentiles
+     FROM (SELECT DISTINCT id, creada_en, enviada_en FROM dicho WHERE enviada_en >= publicado_en) u) AS percentiles
 FROM contado
 """
 DE_UNO = (
@@ -95,16 +96,16 @@ DE_UNO = (
 )
 # Of those that were not told in time, the notice that came nearest to it.
 SIN_INFORMAR = """
-SELECT i.numero, i.version, i.expediente, i.emitido_en, n.estado, n.enviada_en, n.error
+SELECT i.numero, i.version, i.expediente, i.publicado_en, n.estado, n.enviada_en, n.error
 FROM contado i LEFT JOIN LATERAL (
     SELECT n.estado, n.enviada_en, n.error
     FROM notificaciones_notificacion n JOIN expedientes_evento ev ON ev.id = n.evento_id
-    WHERE n.referencia = 'expediente:' || i.caso AND n.creada_en >= i.emitido_en
+    WHERE n.referencia = 'expediente:' || i.caso AND n.creada_en >= i.publicado_en
         AND (n.aviso = 'informe_emitido' AND ev.objeto_id = i.partida_id
             OR n.aviso = 'informe_corregido' AND ev.datos ->> 'documento' = i.numero || '-V' || i.version)
     ORDER BY n.enviada_en NULLS LAST, n.id LIMIT 1
 ) n ON true
-WHERE NOT i.a_tiempo ORDER BY i.emitido_en DESC, i.id LIMIT %(tope)s
+WHERE NOT i.a_tiempo ORDER BY i.publicado_en DESC, i.id LIMIT %(tope)s
 """
 
 

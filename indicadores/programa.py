@@ -202,14 +202,10 @@ WHERE m.recibida_en >= p.desde AND m.recibida_en < p.hasta
 # Negative reports by their first version: a correction is the same report. T5 − T4 of each.
 INFORMES = """
 WITH d AS MATERIALIZED (
-    SELECT d.firma, extract(epoch FROM d.emitido_en - (
-        SELECT max(a.verificado_en) FROM laboratorio_informe i
-        JOIN laboratorio_analisis a ON a.solicitud_id = i.solicitud_id
-        WHERE i.numero = d.numero AND a.verificado_en <= d.emitido_en
-    )) AS espera
+    SELECT d.firma, extract(epoch FROM d.publicado_en - d.ensayado_en) AS espera
     FROM expedientes_documento d
     WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
-        AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta
+        AND d.publicado_en >= p.desde AND d.publicado_en < p.hasta
         AND (%(puesto)s::bigint IS NULL OR EXISTS (
             SELECT FROM expedientes_expediente e WHERE e.id = d.expediente_id AND e.puesto_id = %(puesto)s
         ))

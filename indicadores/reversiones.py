@@ -155,17 +155,11 @@ def _con_cosa(reversiones: QuerySet[Reversion]) -> QuerySet[Reversion]:
 
 def _vuelta() -> Subquery:
     """When the log says that the thing of the outer reversion was back, or ended: after the act itself."""
-    acto = Evento.objects.filter(
-        objeto=OuterRef(OuterRef("cosa")),
-        objeto_id=OuterRef(OuterRef("cosa_id")),
-        ocurrio_en=OuterRef(OuterRef("ocurrio_en")),
-        de=OuterRef(OuterRef("desde_estado")),
-    ).order_by("-id")
     despues = Evento.objects.filter(
         Q(a=OuterRef("desde_estado")) | Q(a__in=FINALES),
         objeto=OuterRef("cosa"),
         objeto_id=OuterRef("cosa_id"),
-        id__gt=Subquery(acto.values("id")[:1]),
+        id__gt=OuterRef("evento"),
     )
     return Subquery(despues.order_by("id").values("ocurrio_en")[:1])
 
@@ -354,7 +348,7 @@ def _de_vuelta(dias: tuple[date, date], puesto: Puesto | None, disciplina: Disci
     return {"motivos": _por_motivo(vueltas(actos(filtro))), "metodos": _por_metodo(vueltas(filas(filtro)))}
 
 
-DE_VUELTA = Cuenta("causas", "actos y filas con regreso: cuántas, microsegundos, sin volver; 2", de_uno=_de_vuelta)
+DE_VUELTA = Cuenta("causas", "actos y filas con regreso: cuántas, microsegundos, sin volver; 3", de_uno=_de_vuelta)
 
 
 def causas(filtro: Filtro, ahora: datetime) -> Causas:
@@ -428,16 +422,11 @@ class Ahorro:
 # In whole microseconds, by who signed; all of them, as a median is of no sums.
 ESPERAS = """
 WITH e AS (
-    SELECT d.firma = 'automatica' AS sola, (extract(epoch FROM d.emitido_en - t4.cuando) * 1000000)::bigint AS espera
+    SELECT d.firma = 'automatica' AS sola,
+        (extract(epoch FROM d.publicado_en - d.ensayado_en) * 1000000)::bigint AS espera
     FROM expedientes_documento d
-    JOIN laboratorio_informe i ON i.numero = d.numero
-    JOIN LATERAL (
-        SELECT max(v.ocurrio_en) AS cuando FROM laboratorio_verificacion v
-        JOIN laboratorio_resultado r ON r.id = v.resultado_id JOIN laboratorio_analisis a ON a.id = r.analisis_id
-        WHERE a.solicitud_id = i.solicitud_id AND v.ocurrio_en <= d.emitido_en
-    ) t4 ON t4.cuando IS NOT NULL
-    WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo'
-        AND d.emitido_en >= p.desde AND d.emitido_en < p.hasta
+    WHERE d.tipo = 'informe' AND d.version = 1 AND d.conclusion = 'negativo' AND d.ensayado_en IS NOT NULL
+        AND d.publicado_en >= p.desde AND d.publicado_en < p.hasta
         AND (%(puesto)s::bigint IS NULL OR EXISTS (
             SELECT FROM expedientes_expediente e WHERE e.id = d.expediente_id AND e.puesto_id = %(puesto)s
         ))
@@ -454,7 +443,7 @@ def negativos(filtro: Filtro, *, automaticos: bool) -> QuerySet[Documento]:
     """The negative reports first issued in the period, signed automatically or by a person."""
     inicio, fin = limites(filtro.desde, filtro.hasta)
     suyos = Documento.objects.filter(
-        tipo="informe", version=1, conclusion="negativo", emitido_en__gte=inicio, emitido_en__lt=fin
+        tipo="informe", version=1, conclusion="negativo", publicado_en__gte=inicio, publicado_en__lt=fin
     )
     suyos = suyos.filter(firma="automatica") if automaticos else suyos.exclude(firma="automatica")
     return suyos.filter(expediente__puesto=filtro.puesto) if filtro.puesto else suyos

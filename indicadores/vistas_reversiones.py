@@ -129,7 +129,7 @@ def informes(request: HttpRequest) -> HttpResponse:
         raise Http404(_("Eso no se puede buscar."))
     solos = request.GET["firma"] == "automatica"
     suyos = (
-        figuras.negativos(form.filtro, automaticos=solos).select_related("expediente").order_by("-emitido_en", "-pk")
+        figuras.negativos(form.filtro, automaticos=solos).select_related("expediente").order_by("-publicado_en", "-pk")
     )
     pagina = Paginator(suyos, POR_PAGINA).get_page(request.GET.get("page"))
     desde, hasta = form.dias

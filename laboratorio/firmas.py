@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -239,6 +239,8 @@ def _emitir(
     sale_la_partida = partida.estado == Estado.EN_LABORATORIO and not otros.exists()
     vigentes = Resultado.objects.filter(analisis__solicitud=informe.solicitud_id, vigente=True).select_related("plaga")
     valores = {resultado.valor for resultado in vigentes}
+    suyos = Analisis.objects.filter(solicitud=informe.solicitud_id, estado=EstadoAnalisis.VERIFICADO)
+    ahora = reloj.ahora()
     documento = documentos.publicar_documento(
         preparado=preparado,
         tipo=Documento.Tipo.INFORME,
@@ -251,6 +253,8 @@ def _emitir(
         titular=titular,
         regla_version=None if informe.autoriza_id or not informe.regla else informe.regla.version,
         emitido_en=emitido_en,
+        publicado_en=ahora,
+        ensayado_en=suyos.aggregate(ultimo=Max("verificado_en"))["ultimo"],
         conclusion=next(v for v in (Valor.POSITIVO, Valor.INDETERMINADO, Valor.NEGATIVO) if v in valores),
         impide_ingreso=any(
             resultado.valor == Valor.POSITIVO and resultado.plaga and resultado.plaga.cuarentenaria
@@ -260,7 +264,7 @@ def _emitir(
         causa=informe.causa,
     )
     avanzar(
-        informe, Accion.CORREGIR if informe.documento else Accion.EMITIR, tabla=INFORME, actor=None,
+        informe, Accion.CORREGIR if informe.documento else Accion.EMITIR, tabla=INFORME, actor=None, ocurrio_en=ahora,
         datos={"sha256": preparado.sha256, "firma": documento.firma, "documento": str(documento)},
         cambios={"documento": documento, "reclamo_hasta": None}, partida=partida, sigue=sale_la_partida,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from expedientes.models import Adjunto, Documento, Expediente, Pais, Partida, Plaga, Producto
+from expedientes.models import Adjunto, Documento, Evento, Expediente, Pais, Partida, Plaga, Producto
 from senasa.models import Disciplina, Puesto, Suplencia
 
 from .querysets import (
@@ -763,6 +763,8 @@ class Reversion(models.Model):
     analisis = models.ForeignKey(Analisis, models.PROTECT, null=True, blank=True, related_name="reversiones")
     resultado = models.ForeignKey(Resultado, models.PROTECT, null=True, blank=True)
     parte_de = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="partes")
+    # Its entry of the log: what happened to the same thing afterwards says when it was back.
+    evento = models.ForeignKey(Evento, models.PROTECT, db_index=False, related_name="+")
     accion = models.CharField(_("acto"), max_length=30)
     autor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     autoaprobada = models.BooleanField(_("autoaprobada"), default=True)

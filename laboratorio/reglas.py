@@ -158,7 +158,7 @@ WITH emitido AS (
     JOIN laboratorio_informe i ON i.numero = d.numero
     JOIN laboratorio_solicitudanalisis s ON s.id = i.solicitud_id
     JOIN expedientes_expediente e ON e.id = i.expediente_id
-    WHERE d.tipo = 'informe' AND d.version = 1 AND d.emitido_en >= %(desde)s AND d.emitido_en < %(hasta)s
+    WHERE d.tipo = 'informe' AND d.version = 1 AND d.publicado_en >= %(desde)s AND d.publicado_en < %(hasta)s
 ), cierre AS (
     SELECT DISTINCT ON (v.objeto_id) v.objeto_id AS id, v.n,
            v.registrado_en + make_interval(mins => %(gracia)s) AS firmaria_en

@@ -232,6 +232,7 @@ def _anotar(
         analisis=analisis,
         resultado=resultado,
         parte_de=parte_de,
+        evento=evento,
         accion=acto.accion,
         autor_id=autor,
         autoaprobada=autoaprobada,
@@ -345,8 +346,8 @@ def revertir_analisis(
     for analisis in suyos:
         desde, resultado, horas = analisis.estado, analisis.resultado, _horas([analisis])
         suyo = avanzar(
-            analisis, Accion.REINICIAR, tabla=ANALISIS, actor=None, cambios=SIN_ANALISTA,
-            datos={"valor": resultado.valor if resultado else ""},
+            analisis, Accion.REINICIAR, tabla=ANALISIS, actor=None, cambios=SIN_ANALISTA, motivo=motivo,
+            ocurrio_en=evento.ocurrio_en, datos={"valor": resultado.valor if resultado else ""},
         )  # fmt: skip
         _quitar_vigencia(resultado)
         if resultado:

@@ -299,8 +299,9 @@ def anular_muestra(
 ) -> Evento:
     """Annul a sample that has not left the post. †"""
     return avanzar(
-        muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en
-    )
+        muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, actor=actor, motivo=motivo, texto=texto, ocurrio_en=ocurrio_en,
+        datos={"muestra": muestra.numero},
+    )  # fmt: skip
 
 
 def _seguir(solicitud: SolicitudAnalisis, *, por: str) -> None:
@@ -339,7 +340,7 @@ def soltar(expediente: Expediente, evento: Evento) -> None:
         avanzar(informe, Accion.ANULAR, tabla=INFORME, actor=None)
         retirar_documento(informe)
     for muestra in Muestra.objects.filter(expediente=expediente, estado=EstadoMuestra.TOMADA):
-        avanzar(muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, **sin_efecto)
+        avanzar(muestra, Accion.ANULAR_MUESTRA, tabla=MUESTRA, datos={"muestra": muestra.numero}, **sin_efecto)
 
 
 # ── Cancelling, and the report on an early positive ───────────────────────────────────────────────
@@ -547,8 +548,11 @@ def verificar(
     `visto`: the id of the result that the verifier had before his eyes; another in force by now is refused.
     """
     bloquear(analisis)
-    evento = avanzar(analisis, Accion.VERIFICAR, tabla=ANALISIS, actor=actor, ocurrio_en=ocurrio_en, texto=texto)
     resultado = analisis.resultado
+    completa = resultado is not None and resultado.verificaciones.count() + 1 >= analisis.metodo.verificaciones
+    evento = avanzar(
+        analisis, Accion.VERIFICAR, tabla=ANALISIS, actor=actor, ocurrio_en=ocurrio_en, texto=texto, sigue=completa
+    )
     if resultado is None:
         raise EstadoImpide(_("El análisis no tiene un resultado vigente."))
     if visto is not None and visto != resultado.pk:
@@ -558,7 +562,7 @@ def verificar(
     if impedimento := impedimentos([(analisis, resultado)], actor).get(analisis.pk):
         raise impedimento
     Verificacion.objects.create(resultado=resultado, verificador=actor, ocurrio_en=evento.ocurrio_en)
-    if resultado.verificaciones.count() >= analisis.metodo.verificaciones:
+    if completa:
         avanzar(analisis, Accion.COMPLETAR, tabla=ANALISIS, actor=None, cambios={"verificado_en": evento.ocurrio_en})
         _completar_muestra(analisis)
         cerrar_si_completo(Informe.objects.get(solicitud=analisis.solicitud_id))

@@ -1,7 +1,9 @@
 """The ledger of times: what it derives from the log is what the rows of the case say, and is always there."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -178,3 +180,57 @@ def test_leer_pregunta_lo_mismo_por_uno_que_por_muchos():
     with CaptureQueriesContext(connection) as todos:
         assert len(tiempos.leer(Expediente.objects.all())) == 2
     assert len(uno) == len(todos) == 3
+
+
+CERO = datetime(2026, 5, 10, 8, tzinfo=UTC)
+
+
+def registro(*actos: tuple[Any, ...]) -> dict[str, Any]:
+    """The milestones of a log of (thing, its id, act, state it led to, what the entry keeps), an hour after another."""
+    entradas = [
+        SimpleNamespace(
+            objeto=objeto, objeto_id=pk, accion=accion, a=a, datos=datos, ocurrio_en=CERO + timedelta(hours=i),
+            registrado_en=CERO + timedelta(hours=i),
+        )
+        for i, (objeto, pk, accion, a, datos) in enumerate([("expediente", 9, "registrar", "registrado", {}), *actos])
+    ]  # fmt: skip
+    return {hito: hora and (hora - CERO) // timedelta(hours=1) if hito[0] == "t" else hora
+            for hito, hora in tiempos.hitos(entradas, [1, 2]).items() if hito in ("t1", "t2", "t3", "t4")}  # fmt: skip
+
+
+def toma(linea: int, muestra: str) -> tuple[Any, ...]:
+    return ("partida", linea, "tomar_muestra", "", {"muestra": muestra})
+
+
+def envio(linea: int, *muestras: str) -> tuple[Any, ...]:
+    return ("partida", linea, "enviar", "en_laboratorio", {"muestras": list(muestras)})
+
+
+def otra_vez(linea: int) -> tuple[Any, ...]:
+    return ("partida", linea, "volver_a_muestrear", "en_inspeccion", {})
+
+
+def anulada(muestra: str) -> tuple[Any, ...]:
+    return ("muestra", 5, "anular_muestra", "anulada", {"muestra": muestra})
+
+
+def test_el_envio_es_el_de_las_muestras_de_la_primera_ronda_cuando_salgan():
+    assert registro(toma(1, "a"), toma(1, "b"), envio(1, "a"), otra_vez(1), envio(1, "b"))["t2"] == 5
+    assert registro(toma(1, "a"), toma(1, "b"), envio(1, "a"))["t2"] is None
+    assert registro(toma(1, "a"), toma(1, "b"), anulada("b"), envio(1, "a"))["t2"] == 4
+    # One of a second round excuses none of the first, and its own sending is no sending of the first.
+    segunda = (toma(1, "a"), envio(1, "a"), otra_vez(1), toma(1, "c"), anulada("c"), toma(2, "b"))
+    assert registro(*segunda)["t2"] is None
+    assert registro(*segunda[:4], envio(1, "c"))["t2"] == 2
+
+
+def test_llegada_y_ensayo_son_los_que_quedaron_en_pie():
+    recibir = [("muestra", pk, "recibir", "recibida", {}) for pk in (5, 6)]
+    assert registro(*recibir, ("muestra", 6, "revertir_recepcion", "enviada", {}))["t3"] == 1
+    concluido = [("analisis", 7, "verificar", "registrado", {}), ("analisis", 7, "completar", "verificado", {})]
+    a_medias = [("analisis", 8, "verificar", "registrado", {}), ("analisis", 8, "cancelar", "cancelado", {})]
+    assert registro(*concluido, *a_medias)["t4"] == 1
+    deshecho = [("analisis", 8, "verificar", "registrado", {}), ("analisis", 8, "completar", "verificado", {}),
+                ("analisis", 8, "revertir", "en_proceso", {})]  # fmt: skip
+    assert registro(*concluido, *deshecho)["t4"] == 1
+    assert registro(*deshecho)["t4"] is None

@@ -76,7 +76,7 @@ def test_every_kind_of_breach_heads_the_list_the_worst_first_and_each_sees_his_o
         )
     emitido = crear_caso("resultado_emitido", producto="lenteja", origen="CA")
     informe = Documento.objects.get(expediente=emitido.expediente)
-    Documento.objects.filter(pk=informe.pk).update(emitido_en=reloj.ahora() - timedelta(hours=5))
+    Documento.objects.filter(pk=informe.pk).update(publicado_en=reloj.ahora() - timedelta(hours=5))
     # Everything else of those cases is on time.
     propios = [uvas.expediente_id, maiz.expediente_id, en_laboratorio.expediente_id]
     for modelo, campo in ((Partida, "expediente"), (Expediente, "pk")):
@@ -193,9 +193,9 @@ def test_what_nobody_reads_is_brought_to_the_jefe_once(certificado, settings):
     leido, sin_leer, reciente = (crear_caso("resultado_emitido") for _n in range(3))
     informes = {uno.expediente_id: uno for uno in Documento.objects.filter(tipo="informe")}
     Documento.objects.exclude(expediente=reciente.expediente).update(
-        emitido_en=reloj.ahora() - timedelta(hours=settings.LECTURA_HORAS, minutes=1)
+        publicado_en=reloj.ahora() - timedelta(hours=settings.LECTURA_HORAS, minutes=1)
     )
-    Documento.objects.filter(expediente=reciente.expediente).update(emitido_en=reloj.ahora())
+    Documento.objects.filter(expediente=reciente.expediente).update(publicado_en=reloj.ahora())
     lectura.anotar([Documento.objects.get(expediente=leido.expediente)], leido.inspector)
     assert (services.escalar_informes(), services.escalar_informes()) == (1, 0)
     escalado = Escalamiento.objects.get()
@@ -227,7 +227,7 @@ def test_from_issue_to_reading_and_from_there_to_the_decision(entrar, certificad
     for horas in (1, 3):
         caso = crear_caso("resultado_emitido")
         documento = Documento.objects.get(expediente=caso.expediente)
-        Documento.objects.filter(pk=documento.pk).update(emitido_en=emitido)
+        Documento.objects.filter(pk=documento.pk).update(publicado_en=emitido)
         for persona, despues in (("inspector", 0), ("jefe", 2)):  # the first of the post counts
             with reloj.fijado(emitido + timedelta(hours=horas + despues)):
                 lectura.anotar([documento], quien(persona))

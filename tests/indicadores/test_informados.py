@@ -30,7 +30,7 @@ def test_informados_de_un_mes(certificado: Any, servidor_smtp: Buzon) -> None:
     casos = [crear_caso("resultado_emitido", importador=de, puesto=en)
              for de, en in ((uno, "PCM"), (uno, "PCA"), (dos, "PCM"))]  # fmt: skip
     a, b, c = casos
-    emitidos = [Documento.objects.get(expediente=caso.expediente).emitido_en for caso in casos]
+    emitidos = [Documento.objects.get(expediente=caso.expediente).publicado_en for caso in casos]
     desde, hasta = timezone.localdate(min(emitidos)), timezone.localdate(max(emitidos))
 
     def mes(puesto: str = "") -> tuple[Any, ...]:
@@ -48,7 +48,7 @@ def test_informados_de_un_mes(certificado: Any, servidor_smtp: Buzon) -> None:
     assert 0 < hay.p50_s <= hay.p95_s < 120
 
     # One of two reports late: its applicant was told of the other.
-    emitido = Documento.objects.get(expediente=a.expediente).emitido_en
+    emitido = Documento.objects.get(expediente=a.expediente).publicado_en
     avisos(a).update(enviada_en=emitido + timedelta(minutes=15, seconds=1))
     assert mes() == (2, 2, 3, 2, 100.0)
     avisos(a).update(enviada_en=emitido + timedelta(minutes=15))
@@ -90,15 +90,15 @@ def test_los_dias_son_de_lima(certificado: Any) -> None:
         (timedelta(hours=24) - timedelta.resolution, 1),
         (timedelta(hours=24), 0),
     ):
-        Documento.objects.filter(expediente=caso.expediente).update(emitido_en=medianoche + momento)
+        Documento.objects.filter(expediente=caso.expediente).update(publicado_en=medianoche + momento)
         assert informados(dia, dia).informes == cuenta
-    Documento.objects.filter(expediente=caso.expediente).update(emitido_en=medianoche - timedelta.resolution)
+    Documento.objects.filter(expediente=caso.expediente).update(publicado_en=medianoche - timedelta.resolution)
     assert informados(dia, dia).informes == 0
 
 
 def test_la_pagina_dice_quien_no_se_entero_y_por_que(client: Client, certificado: Any, servidor_smtp: Buzon) -> None:
     uno, dos = crear_caso("resultado_emitido"), crear_caso("resultado_emitido", importador=crear_importador(1))
-    mes = timezone.localdate(Documento.objects.get(expediente=uno.expediente).emitido_en)
+    mes = timezone.localdate(Documento.objects.get(expediente=uno.expediente).publicado_en)
     client.force_login(personas()["direccion"])
 
     def dicho(**consulta: str) -> dict[str, str]:

@@ -179,3 +179,13 @@ def test_reversiones_por_cien_muestras_y_lo_firmado_por_maquina(certificado):
     assert p.autofirmados.n == 1
     assert p.ensayo_a_informe.n == 1
     assert Expediente.objects.count() == Muestra.objects.count() == 2
+
+
+def test_lo_que_se_enmienda_despues_no_cambia_lo_que_espero_el_informe(certificado):
+    """8b of a month that is over: a result done again later says nothing of how long the report waited then."""
+    caso = crear_caso("resultado_emitido", hace=timedelta(days=40))
+    hoy = timezone.localdate()
+    antes = calcular(hoy - timedelta(days=60), hoy).ensayo_a_informe
+    assert antes.n == 1
+    recorrido.enmendar_resultado(caso)
+    assert calcular(hoy - timedelta(days=60), hoy).ensayo_a_informe == antes

@@ -306,6 +306,7 @@ def poner_muestras(caso: Any, mes: date, cuantas: int, revertidas: int) -> None:
         Reversion(
             expediente=caso.expediente, muestra=base, accion="revertir_recepcion", autor=caso.personas["recepcion"],
             motivo="recibida-por-error", texto="x", desde_estado="recibida", ocurrio_en=cuando,
+            evento=caso.expediente.bitacora.last(),
         )
         for _i in range(revertidas)
     )  # fmt: skip
@@ -402,3 +403,29 @@ def test_lo_guardado_de_la_pagina_y_del_menu_cambia_con_cada_acto_y_es_de_quien_
     assert por_verificar not in verificador.get(bandeja).content.decode()
     director = entrar("director").get(url).content.decode()
     assert ("Por analista" in director, "Por analista" in navegador.get(url).content.decode()) == (True, False)
+
+
+def test_dos_reversiones_de_un_analisis_en_un_minuto_suman_cada_una_lo_suyo():
+    """Typed in the same minute they share their hour: each was back when its own successor says."""
+    caso = crear_caso("con_resultado", hace=timedelta(days=3))
+    a_la_vez = reloj.ahora() - timedelta(days=1)
+    with reloj.fijado(a_la_vez):
+        recorrido.revertir(caso)
+        recorrido.registrar(caso)
+        recorrido.revertir(caso)
+    with reloj.fijado(a_la_vez + timedelta(hours=5)):
+        recorrido.registrar(caso)
+    horas = [una.agrego for una in figuras.con_horas(Reversion.objects.order_by("pk"), timezone.now())]
+    assert horas == [timedelta(), timedelta(hours=5)]
+
+
+def test_lo_que_una_muestra_se_llevo_volvio_atras_a_su_hora():
+    """Typed days after: in the rate by motive and by method it is of the same month."""
+    caso = crear_caso("con_resultado", hace=timedelta(days=9))
+    cuando = reloj.ahora() - timedelta(days=4)
+    reversiones.revertir_analisis(
+        muestra=caso.expediente.muestras.get(), actor=caso.personas["verificador"],
+        motivo="contaminacion", texto="Ácaros de la muestra vecina.", ocurrio_en=cuando,
+    )  # fmt: skip
+    assert set(Reversion.objects.values_list("ocurrio_en", flat=True)) == {cuando}
+    assert Reversion.objects.filter(parte_de__isnull=False).exists()

@@ -14,7 +14,7 @@ from pyhanko.sign import fields, signers
 
 from expedientes import documentos
 from expedientes.firma import abrir_certificado, hacer_demo
-from expedientes.models import Documento, Estado
+from expedientes.models import Documento, Estado, Evento
 from laboratorio import firmas, reversiones, services
 from laboratorio.models import EstadoInforme, FirmaFuera, Informe
 from senasa import reloj
@@ -82,6 +82,7 @@ def test_de_la_cola_al_informe_emitido(informe, caso, entrar, suyo, tmp_path):
     assert informe.numero in director.get(reverse("firmas")).content.decode()
     assert "por-firmar.pdf" in director.get(subida).content.decode()
     pdf = director.get(bajada).content
+    FirmaFuera.objects.update(emitido_en=reloj.ahora() - timedelta(hours=3))  # the director took his time
     assert documentos.verificar_archivo(pdf)[1] is None  # unsigned, it is nobody's document
     assert subir(director, informe, firmado_con(pdf, suyo, campo="Firma")).url == reverse(
         "informe", args=[informe.numero]
@@ -98,6 +99,9 @@ def test_de_la_cola_al_informe_emitido(informe, caso, entrar, suyo, tmp_path):
     assert (fuera.final, fuera.pdf, fuera.cvd, fuera.emitido_en) == (
         "emitida", None, documento.cvd, documento.emitido_en,
     )  # fmt: skip
+    # It counts from when it was out, not from the hour that it bears: nobody could be told of it before.
+    emitido = Evento.objects.get(objeto="informe", accion="emitir")
+    assert documento.publicado_en == emitido.ocurrio_en > documento.emitido_en + timedelta(hours=2)
     assert caso.partidas[0].estado == Estado.RESULTADO_EMITIDO
     assert subir(director, informe, firmado_con(pdf, suyo)).status_code == 409
     assert Documento.objects.count() == 1

@@ -137,7 +137,7 @@ def una_por_una(alcance):
     ahora = reloj.ahora()
     for informe in Informe.objects.order_by("numero"):
         versiones = list(Documento.objects.filter(numero=informe.numero).order_by("version"))
-        if not versiones or not ahora - reglas.PERIODO <= versiones[0].emitido_en < ahora:
+        if not versiones or not ahora - reglas.PERIODO <= versiones[0].publicado_en < ahora:
             continue
         bitacora = list(Evento.objects.filter(expediente=informe.expediente).order_by("n"))
         suyos = [e for e in bitacora if e.objeto == "informe" and e.objeto_id == informe.pk]
