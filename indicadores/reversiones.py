@@ -134,10 +134,23 @@ def muestras(filtro: Filtro) -> QuerySet[Muestra]:
     return suyas
 
 
-def con_horas(reversiones: QuerySet[Reversion], ahora: datetime) -> QuerySet[Reversion]:
-    """With `volvio` (None while it has not) and `agrego`, the time it added up to `ahora`."""
-    return _con_cosa(reversiones).annotate(
-        volvio=Coalesce("regreso__volvio_en", _vuelta(), output_field=DateTimeField()),
+def con_horas(reversiones: QuerySet[Reversion], ahora: datetime, *, del_acto: bool) -> QuerySet[Reversion]:
+    """With `volvio` (None while it has not) and `agrego`, the time it added up to `ahora`.
+
+    `del_acto`: the row stands for the whole act, which is over when the last of what it took with it is back.
+    """
+    suyas = _con_cosa(reversiones).annotate(suya=_volvio())
+    if del_acto:
+        partes = _con_cosa(Reversion.objects.filter(parte_de=OuterRef("pk"))).annotate(suya=_volvio())
+        volvio: Any = Case(
+            When(Q(suya=None) | Exists(partes.filter(suya=None)), then=Value(None)),
+            default=Greatest(F("suya"), Subquery(partes.order_by("-suya").values("suya")[:1])),
+            output_field=DateTimeField(),
+        )
+    else:
+        volvio = F("suya")
+    return suyas.annotate(
+        volvio=volvio,
         agrego=ExpressionWrapper(
             Greatest(Coalesce(F("volvio"), Value(ahora)), F("ocurrio_en")) - F("ocurrio_en"),
             output_field=DurationField(),
@@ -151,6 +164,10 @@ def _con_cosa(reversiones: QuerySet[Reversion]) -> QuerySet[Reversion]:
         cosa=Case(When(analisis=None, then=Value("muestra")), default=Value("analisis")),
         cosa_id=Coalesce("analisis_id", "muestra_id"),
     )
+
+
+def _volvio() -> Coalesce:
+    return Coalesce("regreso__volvio_en", _vuelta(), output_field=DateTimeField())
 
 
 def _vuelta() -> Subquery:
@@ -317,6 +334,14 @@ class Causas:
 ETAPA_DE_LA_MUESTRA = "Etapa de la muestra, sin método"
 
 
+def _sin_anotar(suyas: QuerySet[Reversion], *, del_acto: bool) -> QuerySet[Reversion]:
+    """Those of which it is not noted yet that all is back."""
+    falta: Any = Q(regreso=None)
+    if del_acto:
+        falta |= Exists(Reversion.objects.filter(parte_de=OuterRef("pk"), regreso=None))
+    return suyas.filter(falta)
+
+
 # What some rows have in common, how many there are, the microseconds that they added, how many are not back yet.
 Grupos = list[list[Any]]
 
@@ -342,10 +367,14 @@ def _de_vuelta(dias: tuple[date, date], puesto: Puesto | None, disciplina: Disci
     """What is back and noted so, by motive and by method: what it added grows no more."""
     filtro = Filtro(*dias, puesto, disciplina)
 
-    def vueltas(suyas: ConsultaReversion) -> QuerySet[Reversion]:
-        return con_horas(suyas.filter(regreso__isnull=False), reloj.ahora())
+    def vueltas(suyas: ConsultaReversion, *, del_acto: bool) -> QuerySet[Reversion]:
+        ya = suyas.exclude(pk__in=_sin_anotar(suyas, del_acto=del_acto).values("pk"))
+        return con_horas(ya, reloj.ahora(), del_acto=del_acto)
 
-    return {"motivos": _por_motivo(vueltas(actos(filtro))), "metodos": _por_metodo(vueltas(filas(filtro)))}
+    return {
+        "motivos": _por_motivo(vueltas(actos(filtro), del_acto=True)),
+        "metodos": _por_metodo(vueltas(filas(filtro), del_acto=False)),
+    }
 
 
 DE_VUELTA = Cuenta("causas", "actos y filas con regreso: cuántas, microsegundos, sin volver; 3", de_uno=_de_vuelta)
@@ -356,13 +385,13 @@ def causas(filtro: Filtro, ahora: datetime) -> Causas:
     dias = [(filtro.desde, filtro.hasta)] if filtro.disciplina else _por_meses(filtro.desde, filtro.hasta)
     vueltas = contar([DE_VUELTA], dias, filtro.puesto, filtro.disciplina)
     # Of the few that are not noted as back the log is asked.
-    sueltas = list(_del_periodo(filtro).filter(regreso=None).values_list("pk", flat=True))
-    por_motivo = _juntar(
-        *(una["motivos"] for una in vueltas), _por_motivo(con_horas(actos(filtro).filter(pk__in=sueltas), ahora))
-    )
-    por_metodo = _juntar(
-        *(una["metodos"] for una in vueltas), _por_metodo(con_horas(filas(filtro).filter(pk__in=sueltas), ahora))
-    )
+    de_actos, de_filas = (
+        con_horas(suyas.filter(pk__in=list(_sin_anotar(suyas, del_acto=del_acto).values_list("pk", flat=True))), ahora,
+                  del_acto=del_acto)
+        for suyas, del_acto in ((actos(filtro), True), (filas(filtro), False))
+    )  # fmt: skip
+    por_motivo = _juntar(*(una["motivos"] for una in vueltas), _por_motivo(de_actos))
+    por_metodo = _juntar(*(una["metodos"] for una in vueltas), _por_metodo(de_filas))
     textos = {(uno.accion, uno.codigo): uno.texto for uno in Motivo.objects.all()}
     motivos = [
         Causa(textos.get((accion, motivo), motivo), {"accion": accion, "motivo": motivo}, *cuenta)

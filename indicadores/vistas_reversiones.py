@@ -75,12 +75,15 @@ def detras(request: HttpRequest) -> HttpResponse:
     form = FormularioDeLista(request.GET)
     if form.errors:
         raise Http404(_("Eso no se puede buscar."))
-    return _lista(request, form.buscar(), form, "indicadores/reversiones_detras.html")
+    del_acto = form.cleaned_data.get("cuenta") != "filas"
+    return _lista(request, form.buscar(), form, "indicadores/reversiones_detras.html", del_acto=del_acto)
 
 
-def _lista(request: HttpRequest, suyas: Any, form: FormularioDeDias, plantilla: str, **mas: Any) -> HttpResponse:
+def _lista(
+    request: HttpRequest, suyas: Any, form: FormularioDeDias, plantilla: str, *, del_acto: bool = False, **mas: Any
+) -> HttpResponse:
     ahora = reloj.ahora()
-    suyas = figuras.con_horas(suyas, ahora).select_related(
+    suyas = figuras.con_horas(suyas, ahora, del_acto=del_acto).select_related(
         "expediente", "muestra__partida__producto", "analisis__metodo__disciplina"
     )
     textos = {(uno.accion, uno.codigo): uno.texto for uno in Motivo.objects.all()}

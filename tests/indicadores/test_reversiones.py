@@ -415,7 +415,7 @@ def test_dos_reversiones_de_un_analisis_en_un_minuto_suman_cada_una_lo_suyo():
         recorrido.revertir(caso)
     with reloj.fijado(a_la_vez + timedelta(hours=5)):
         recorrido.registrar(caso)
-    horas = [una.agrego for una in figuras.con_horas(Reversion.objects.order_by("pk"), timezone.now())]
+    horas = [una.agrego for una in figuras.con_horas(Reversion.objects.order_by("pk"), timezone.now(), del_acto=True)]
     assert horas == [timedelta(), timedelta(hours=5)]
 
 
@@ -429,3 +429,32 @@ def test_lo_que_una_muestra_se_llevo_volvio_atras_a_su_hora():
     )  # fmt: skip
     assert set(Reversion.objects.values_list("ocurrio_en", flat=True)) == {cuando}
     assert Reversion.objects.filter(parte_de__isnull=False).exists()
+
+
+def test_un_acto_suma_hasta_que_vuelve_lo_ultimo_de_lo_que_devolvio():
+    """By motive no act costs less than the analyses that it sent back cost by method."""
+    caso = crear_caso("con_resultado", hace=timedelta(days=9))
+    with reloj.fijado(reloj.ahora() - timedelta(days=4)) as _fijado:
+        ahora = reloj.ahora()
+        reversiones.revertir_analisis(
+            muestra=caso.expediente.muestras.get(), actor=caso.personas["verificador"],
+            motivo="contaminacion", texto="Ácaros de la muestra vecina.",
+        )  # fmt: skip
+    filtro = Filtro(timezone.localdate(ahora) - timedelta(days=9), timezone.localdate())
+    # The sample is on the bench again long before its results are.
+    for horas, paso in ((5, recorrido.asignar), (9, recorrido.iniciar)):
+        with reloj.fijado(ahora + timedelta(hours=horas)):
+            paso(caso)
+    for anotados in range(3):
+        if anotados == 2:
+            with reloj.fijado(ahora + timedelta(hours=30)):
+                recorrido.registrar(caso)
+        hallado = causas(filtro, ahora + timedelta(hours=48))
+        (motivo,) = hallado.motivos
+        assert motivo.horas == max(una.horas for una in hallado.metodos) == (30 if anotados == 2 else 48)
+        assert (motivo.abiertas, max(una.abiertas for una in hallado.metodos)) == ((0, 0) if anotados == 2 else (1, 1))
+        assert [una.agrego for una in figuras.con_horas(actos(filtro), ahora + timedelta(hours=48), del_acto=True)] == [
+            timedelta(hours=motivo.horas)
+        ]
+        figuras.anotar_regresos()
+    assert causas(filtro, ahora + timedelta(hours=48)).motivos == hallado.motivos
