@@ -63,7 +63,7 @@ SIN_BITACORA = {"alertas_de_reversiones", "avisos_perdidos"}
 def menu(request: HttpRequest) -> dict[str, Any]:
     """Context processor. Menu and bell are built when a template asks for it, never for a redirect or a download."""
     return {
-        "menu": partial(_entradas, request),
+        "menu": partial(_menu, request),
         "campana": partial(_campana, request),
         "campana_segundos": settings.CAMPANA_SEGUNDOS,
         "MODO": settings.MODO,
@@ -73,6 +73,14 @@ def menu(request: HttpRequest) -> dict[str, Any]:
 def _campana(request: HttpRequest) -> vivo.Pieza | None:
     usuario = getattr(request, "user", None)
     return campana.pieza(usuario) if isinstance(usuario, Usuario) else None
+
+
+def _menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """The entries, once for a request: a live page has them in its piece too."""
+    if not hasattr(request, "menu_hecho"):
+        request.menu_hecho = _entradas(request)  # type: ignore[attr-defined]
+    hecho: list[dict[str, Any]] = request.menu_hecho  # type: ignore[attr-defined]
+    return hecho
 
 
 def _entradas(request: HttpRequest) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ APARTE = {
     "resumen": "dashboard/tablero_resumen.html",
     "exportar": "dashboard/tablero_exportar.html",
     "arriba": "dashboard/tablero_arriba.html",
+    "menu": "componentes/menu.html",
 }
 
 

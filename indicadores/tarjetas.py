@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.http import urlencode
 
@@ -113,7 +114,7 @@ def cifras(p: Programa, inf: Informados, bases: Mapping[str, LineaBase], abre: C
         Cifra(
             _numerado(I.REZAGO), str(p.rezago), ver("rezago"),
             [(f"y {p.rezago_sin_muestra} sin ninguna muestra", ver("rezago_sin_muestra")),
-             (f"al {date_format(p.al, 'j M Y, H:i').lower()}", "")],
+             (f"al {date_format(timezone.localtime(p.al), 'j M Y, H:i').lower()}", "")],
             antes=antes(I.REZAGO, p.rezago),
         ),
         Cifra(

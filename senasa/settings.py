@@ -335,7 +335,7 @@ ENLACES_POR_HORA = env.int("ENLACES_POR_HORA", default=3)
 # How often the importer's open page asks whether anything happened.
 SEGUIMIENTO_SEGUNDOS = env.int("SEGUIMIENTO_SEGUNDOS", default=30)
 # How often an open page of the staff asks whether the bell says something else.
-CAMPANA_SEGUNDOS = env.int("CAMPANA_SEGUNDOS", default=60)
+CAMPANA_SEGUNDOS = env.int("CAMPANA_SEGUNDOS", default=20)
 # Fewer like cases than this foretell nothing.
 PRONOSTICO_MINIMO = env.int("PRONOSTICO_MINIMO", default=20)
 # Whoever has his report's notice within this long was informed in time (indicator 6).

@@ -22,6 +22,7 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
+from django_htmx.http import HttpResponseClientRefresh
 
 SEGUNDOS = 60
 T = TypeVar("T")
@@ -74,6 +75,11 @@ def responder(request: HttpRequest, una: Pieza, *, segundos: int, id: str = "", 
 
     `segundos`: when it asks next; 0, never again. `id` and `novedad`: of a piece that is not the page's own.
     """
+    # Somebody else has signed in meanwhile, in another tab: nothing of his under the name of the former. What is not
+    # the page's own leaves it as it is: somebody may be writing there.
+    de_quien = request.headers.get("X-Usuario")
+    if de_quien and de_quien != str(request.user.pk):
+        return HttpResponse(status=204) if id else HttpResponseClientRefresh()
     respuesta = get_conditional_response(request, etag=una.etag)
     if respuesta is None:
         contexto = {

@@ -29,6 +29,10 @@
     });
   };
 
+  // Whose page this is: whoever signed in since, in another tab, gets his own instead.
+  document.addEventListener("htmx:configRequest", (e) => {
+    if (document.body.dataset.usuario) e.detail.headers["X-Usuario"] = document.body.dataset.usuario;
+  });
   document.addEventListener("htmx:beforeSwap", (e) => {
     const pieza = e.detail.requestConfig?.elt;
     if (!pieza?.dataset?.vivo) return;
@@ -45,7 +49,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     const { href, fila } = foco || {};
     foco = null;
-    if (href) [...document.querySelectorAll(`main ${fila ? "tbody " : ""}a[href]`)].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
+    if (href) [...document.querySelectorAll(`${fila ? "main tbody " : ""}a[href]`)].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
   });
   // Whoever hears the page is told once that it changed.
   document.addEventListener("htmx:afterSwap", (e) => {

@@ -4,6 +4,7 @@ import pytest
 from django.test import RequestFactory
 
 from senasa import vivo
+from senasa.models import Usuario
 
 
 @pytest.mark.usefixtures("memoria")
@@ -29,3 +30,15 @@ def test_lo_que_no_cambio_cuesta_un_304_y_no_se_compone() -> None:
     assert 'hx-get="/a/"' in nueva.content.decode()
     assert "<p>Ñandú</p>" in nueva.content.decode()
     assert "hx-get" not in vivo.responder(pedir("/a/"), primera, segundos=0).content.decode()
+
+
+def test_quien_entro_despues_en_otra_pestana_no_aparece_bajo_el_nombre_del_anterior() -> None:
+    una = vivo.Pieza("<p>Lo de otro</p>", '"x"')
+    pedido = RequestFactory().get("/a/", headers={"x-usuario": "1"})
+    for pk, propia, ajena in ((1, 200, 200), (2, 200, 204), (None, 200, 204)):
+        pedido.user = Usuario(pk=pk)
+        pagina, campana = vivo.responder(pedido, una, segundos=20), vivo.responder(pedido, una, segundos=20, id="x")
+        assert (pagina.status_code, campana.status_code) == (propia, ajena)
+        assert (pagina.headers.get("HX-Refresh"), b"Lo de otro" in pagina.content + campana.content) == (
+            (None, True) if pk == 1 else ("true", False)
+        )
