@@ -71,7 +71,11 @@ def seguimiento_todos(request: HttpRequest, numero: str) -> HttpResponse:
     if pare := demasiadas(request, "enlace"):
         return pare
     acceso.pedir(correo=llave.correo, todos=True)
-    messages.success(request, _("El enlace que abre todos sus expedientes va en camino a su correo."))
+    dicho = _(
+        "Le enviamos a su correo el enlace que abre todos sus expedientes. "
+        "Van como máximo %(tope)d por hora: si no le llega otro, use el último."
+    )
+    messages.success(request, dicho % {"tope": settings.ENLACES_POR_HORA})
     return redirect("seguimiento_caso", numero)
 
 

@@ -264,7 +264,7 @@ def test_a_no_ve_a_b_con_ningun_enlace_ni_galleta(certificado: Any) -> None:
     assert "Enviarme el enlace" in solo_uno.get(pedirlo).content.decode()
     assert Notificacion.objects.count() == antes
     dicho = solo_uno.post(pedirlo, follow=True)
-    assert (dicho.request["PATH_INFO"], "va en camino a su correo" in dicho.content.decode()) == (
+    assert (dicho.request["PATH_INFO"], "Le enviamos a su correo el enlace" in dicho.content.decode()) == (
         reverse("seguimiento_caso", args=[a.numero]), True,
     )  # fmt: skip
     acceso.atender()
