@@ -110,10 +110,20 @@ def tablas() -> dict[str, Tabla]:
             columnas=list(campos),
             campos=campos,
             padres={c: f.remote_field.model._meta.db_table for c, f in campos.items() if f.remote_field},
-            unicas={c for c, f in campos.items() if f.unique and not f.remote_field and not f.primary_key},
+            unicas=_unicas(modelo, campos),
             de_relacion=bool(meta.auto_created),
         )
     return halladas
+
+
+def _unicas(modelo: type[models.Model], campos: dict[str, Any]) -> set[str]:
+    """The columns in which no two rows say the same, by the field's own word or by a constraint of it alone."""
+    solas = {una.fields[0] for una in modelo._meta.total_unique_constraints if len(una.fields) == 1}
+    return {
+        columna
+        for columna, campo in campos.items()
+        if (campo.unique or campo.name in solas) and not campo.remote_field and not campo.primary_key
+    }
 
 
 def hasta_aqui() -> dict[str, int]:
