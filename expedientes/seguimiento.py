@@ -33,7 +33,7 @@ FINALES = {
 
 @dataclass(frozen=True)
 class Etapa:
-    """One step of the story. `situacion`: hecha, actual or pendiente."""
+    """One step of the story. `situacion`: hecha, empezada (before the case was observed), actual or pendiente."""
 
     nombre: str
     situacion: str
@@ -384,7 +384,8 @@ def _etapas(
         (
             _("Inspección y toma de muestra") if con_laboratorio else _("Inspección"),
             "enviar" in cuando or decidida or (terminado and "inspeccionar" in cuando),
-            cuando.get("tomar_muestra") or cuando.get("inspeccionar"),
+            # What the staff's page dates the stage by; sheets of before may have the sample alone.
+            cuando.get("inspeccionar") or cuando.get("tomar_muestra"),
             partida.terminal,
         ),
     ]
@@ -408,12 +409,12 @@ def _etapas(
     else:
         pasos.append((_("Cierre"), expediente.estado == Estado.CERRADO, cuando.get("cerrar"), ""))
     if expediente.estado == Estado.OBSERVADO:
-        hechos = [paso for paso in pasos if paso[1]]
-        suspendido = (_("Observado: esperamos su respuesta"), False, expediente.estado_desde, "")
-        pasos = [*hechos, suspendido, *pasos[len(hechos) :]]
+        # What had begun before the observation stands before it, with its hour.
+        dados = next((n for n, paso in enumerate(pasos) if not (paso[1] or paso[2])), len(pasos))
+        pasos.insert(dados, (_("Observado: esperamos su respuesta"), False, expediente.estado_desde, ""))
     etapas, actual_puesta = [], False
-    for nombre, hecha, momento, nota in pasos:
-        situacion = "hecha" if hecha else "pendiente" if actual_puesta else "actual"
+    for n, (nombre, hecha, momento, nota) in enumerate(pasos):
+        situacion = "hecha" if hecha else "empezada" if n < dados else "pendiente" if actual_puesta else "actual"
         actual_puesta |= situacion == "actual"
         fecha = momento if situacion != "pendiente" else None
         etapas.append(Etapa(nombre, situacion, fecha, nota, ayuda=_ayuda(nombre, medida)))
@@ -500,6 +501,7 @@ def como_se_firmo(documento: Documento) -> str:
         return _(
             "Una máquina cerró y firmó este informe (regla v%(regla)s): todos los resultados fueron negativos. "
             "Puede pedir al puesto que lo revise una persona."
+    dados = 0
         ) % {"regla": documento.regla_version}
     if not documento.titular:  # of before directors had a certificate of their own
         return _("Autorizó este informe el director del laboratorio.")
