@@ -32,7 +32,7 @@ from expedientes.models import (
     Partida,
     Traslado,
 )
-from expedientes.plazos import PRONTO, Semaforo
+from expedientes.plazos import PRONTO, Semaforo, cita_paso
 from expedientes.querysets import VEN_TODO  # noqa: F401
 from laboratorio.models import (
     MUESTRAS_SIN_EFECTO,
@@ -510,7 +510,8 @@ def falta_en(partida: Partida) -> Falta:
         case Estado.REGISTRADO if partida.no_presentada_en:
             return Falta("Programar otra fecha", puesto, "la carga no se presentó")
         case Estado.REGISTRADO if partida.cita_en:
-            return Falta("Inspección", puesto, f"cita {palabras.fecha_corta(partida.cita_en)}")
+            pasada = ", que ya pasó" if cita_paso(partida.cita_en) else ""
+            return Falta("Inspección", puesto, f"cita {palabras.fecha_corta(partida.cita_en)}{pasada}")
         case Estado.REGISTRADO:
             return Falta("Programar la inspección", puesto)
         case Estado.EN_INSPECCION:

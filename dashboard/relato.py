@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from expedientes.models import Dictamen, Estado, Expediente, Partida
-from expedientes.plazos import fin_del_dia
+from expedientes.plazos import cita_paso, fin_del_dia
 
 from . import palabras
 from .queries import EN_EMISION, Falta, falta_en, informe_en_revision, observacion_abierta
@@ -86,7 +86,10 @@ def _de_una(partida: Partida, ahora: datetime) -> str:
     frases = [f"La carga {donde}{_desde(partida.estado_desde, ahora)}."]
     if estado in (Estado.EN_MEDIDA, Estado.DICTAMINADO):
         frases.append(_decisiones([partida]))
-    frases += [_que_falta(falta), _plazo(partida, ahora), DESPUES[estado]]
+    frases.append(_que_falta(falta))
+    if estado == Estado.REGISTRADO and partida.cita_en and cita_paso(partida.cita_en):
+        frases.append("La hora fijada pasó sin que conste la inspección: el puesto la hará o fijará otra hora.")
+    frases += [_plazo(partida, ahora), DESPUES[estado]]
     return " ".join(filter(None, frases))
 
 

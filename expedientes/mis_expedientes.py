@@ -2,60 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from senasa import tablas
 
-from . import acceso
+from . import acceso, seguimiento
 from .forms import FiltroMisExpedientes
-from .models import ABIERTOS, TERMINADOS, Contenedor, Dictamen, Estado, Expediente, Partida
+from .models import ABIERTOS, TERMINADOS, Contenedor, Dictamen, Expediente, Partida
 from .numeros import leer_numero, normalizar_contenedor
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 MAX_EXPORTADOS = 5000
-# The stage in a few words. Between the sending and the issue there is one wording, whatever happens in the laboratory.
-BREVE: dict[str, StrOrPromise] = {
-    Estado.REGISTRADO: gettext_lazy("Solicitud recibida"),
-    Estado.EN_INSPECCION: gettext_lazy("En inspección"),
-    Estado.EN_LABORATORIO: gettext_lazy("En el laboratorio"),
-    Estado.RESULTADO_EMITIDO: gettext_lazy("Informe listo, falta la decisión"),
-    Estado.DICTAMINADO: gettext_lazy("Decidido"),
-    Estado.EN_MEDIDA: gettext_lazy("Con una medida por cumplir"),
-    Estado.OBSERVADO: gettext_lazy("Observado"),
-    Estado.CERRADO: gettext_lazy("Cerrado"),
-    Estado.ABANDONADO: gettext_lazy("En abandono"),
-    Estado.DESISTIDO: gettext_lazy("Terminado por desistimiento"),
-    Estado.ANULADO: gettext_lazy("Anulado"),
-}
+POR_LOTE = 200  # their logs are read whole
 DECISIONES: dict[str, StrOrPromise] = {
     Dictamen.Decision.INGRESO: gettext_lazy("Puede ingresar"),
     Dictamen.Decision.CONDICIONADO: gettext_lazy("Ingreso condicionado"),
     Dictamen.Decision.RECHAZO: gettext_lazy("Rechazado"),
 }
-AUSENTE = Partida.objects.filter(expediente=OuterRef("pk"), estado=Estado.REGISTRADO, no_presentada_en__isnull=False)
-ESPERAN = Q(estado__in=[Estado.OBSERVADO, Estado.EN_MEDIDA]) | Q(Exists(AUSENTE), estado=Estado.REGISTRADO)
-SITUACIONES = {"abiertos": Q(estado__in=ABIERTOS), "usted": ESPERAN, "terminados": Q(estado__in=TERMINADOS)}
 
 
 def columnas() -> list[str]:
     return [
-        _("Expediente"), _("Carga"), _("Situación"), _("Desde"), _("Decisión"), _("Qué tiene que hacer"),
+        _("Expediente"), _("Carga"), _("Situación"), _("En esta etapa desde"), _("Decisión"), _("Qué tiene que hacer"),
         _("Importador"), _("Certificado"), _("Puesto"),
     ]  # fmt: skip
 
 
 class Lista:
-    """The cases of an address that a query string asks for: what waits for its reader first, then the newest."""
+    """The cases of an address that a query string asks for: what waits for its reader first, then what is open, then
+    what ended; of each, the one whose stage is the most recent."""
 
     def __init__(self, correo: str, pedido: Any) -> None:
         self.suyos = acceso.casos_de(correo)
@@ -66,19 +52,21 @@ class Lista:
 
     @cached_property
     def casos(self) -> QuerySet[Expediente]:
-        datos, casos = self.form.cleaned_data, self.suyos
-        if que := SITUACIONES.get(datos.get("situacion", "")):
+        datos, casos, piden = self.form.cleaned_data, self.suyos, seguimiento.que_piden()
+        situaciones = {"abiertos": Q(estado__in=ABIERTOS), "usted": piden, "terminados": Q(estado__in=TERMINADOS)}
+        if que := situaciones.get(datos.get("situacion", "")):
             casos = casos.filter(que)
         if producto := datos.get("producto"):
             casos = casos.filter(Exists(Partida.objects.filter(expediente=OuterRef("pk"), producto=producto)))
         if q := datos.get("q", "").strip():
             casos = casos.filter(_que_dicen(q))
-        return casos.order_by(Case(When(ESPERAN, then=0), default=1), "-id")
+        grupo = Case(When(piden, then=0), When(estado__in=ABIERTOS, then=1), default=2)
+        return casos.order_by(grupo, F("estado_desde").desc(nulls_last=True), "-id")
 
     @cached_property
     def esperan(self) -> int:
         """How many of all of them wait for something of whoever reads here."""
-        return self.suyos.filter(ESPERAN).count()
+        return self.suyos.filter(seguimiento.que_piden()).count()
 
     @cached_property
     def cuenta(self) -> bool:
@@ -99,7 +87,7 @@ def _que_dicen(q: str) -> Q:
 
 @dataclass(frozen=True)
 class Ficha:
-    """One case as the list shows it, and as the file has it."""
+    """One case as the list shows it, and as the file has it. `pide`: what there is to do waits for its reader."""
 
     expediente: Expediente
     carga: str
@@ -107,6 +95,7 @@ class Ficha:
     desde: datetime | None
     decision: str
     que_hacer: str
+    pide: bool
 
     def fila(self) -> tablas.Fila:
         caso = self.expediente
@@ -116,36 +105,23 @@ class Ficha:
         )  # fmt: skip
 
 
-def fichas(casos: QuerySet[Expediente] | Sequence[Expediente]) -> Iterable[Ficha]:
-    """A constant number of queries whatever the cases."""
-    if isinstance(casos, QuerySet):
-        partidas = Partida.objects.select_related("producto", "pais_origen").order_by("orden")
-        casos = casos.select_related("importador", "puesto").prefetch_related(
-            Prefetch("partidas", partidas), Prefetch("partidas__dictamenes", Dictamen.objects.order_by("id"))
-        )
-    return [_ficha(caso) for caso in casos]
+def fichas(casos: QuerySet[Expediente]) -> Iterator[Ficha]:
+    """Told in the words of each one's own page. A constant number of queries for every `POR_LOTE` cases."""
+    pendientes = iter(casos.select_related("importador", "puesto", "duplicado_de"))
+    while lote := list(islice(pendientes, POR_LOTE)):
+        for caso, relato in zip(lote, seguimiento.contar_varios(lote), strict=True):
+            yield _ficha(caso, relato)
 
 
-def _ficha(caso: Expediente) -> Ficha:
-    lineas = list(caso.partidas.all())
-    cargas = dict.fromkeys(f"{linea.producto} · {linea.pais_origen}" for linea in lineas)
-    decididas = [linea for linea in lineas if linea.estado in (Estado.DICTAMINADO, Estado.EN_MEDIDA)]
-    ultimos = [list(linea.dictamenes.all())[-1:] for linea in decididas]
-    decisiones = dict.fromkeys(str(DECISIONES[uno.decision]) for ultimo in ultimos for uno in ultimo)
-    ausente = caso.estado == Estado.REGISTRADO and any(linea.no_presentada_en for linea in lineas)
+def _ficha(caso: Expediente, relato: seguimiento.Relato) -> Ficha:
+    cargas = dict.fromkeys(f"{uno.partida.producto} · {uno.partida.pais_origen}" for uno in relato.tramos)
+    decisiones = dict.fromkeys(str(DECISIONES[uno.dictamen.decision]) for uno in relato.tramos if uno.dictamen)
     return Ficha(
         expediente=caso,
         carga=", ".join(cargas),
-        situacion=_("No estaba para la inspección") if ausente else str(BREVE.get(caso.estado, "")),
+        situacion=relato.titular,
         desde=caso.estado_desde,
         decision=", ".join(decisiones),
-        que_hacer=_que_hacer(caso, ausente),
+        que_hacer=relato.que_hacer,
+        pide=relato.pide,
     )
-
-
-def _que_hacer(caso: Expediente, ausente: bool) -> str:
-    if caso.estado == Estado.OBSERVADO:
-        return _("Responda la observación")
-    if caso.estado == Estado.EN_MEDIDA:
-        return _("Cumpla la medida")
-    return _("Acuerde otra fecha de inspección") if ausente else ""

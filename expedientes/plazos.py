@@ -40,6 +40,11 @@ def fin_del_dia(dia: date) -> datetime:
     return timezone.make_aware(datetime.combine(dia, FIN_DEL_DIA))
 
 
+def cita_paso(cita_en: datetime) -> bool:
+    """Whether the hour fixed for an inspection is over: it may begin until that hour ends."""
+    return reloj.ahora() >= cita_en.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
 # ── The clock that stops ──────────────────────────────────────────────────────────────────────────
 
 

@@ -6,11 +6,13 @@ wording, "informe en emisión", whoever holds it: a wait must not give a positiv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -20,7 +22,19 @@ from senasa import reloj
 
 from . import documentos, pronosticos, tiempos
 from .lifecycle import EXPEDIENTE, Accion
-from .models import Dictamen, Documento, Estado, Evento, Expediente, Hitos, Medida, Observacion, Partida
+from .models import (
+    TERMINADOS,
+    Dictamen,
+    Documento,
+    Estado,
+    Evento,
+    Expediente,
+    Hitos,
+    Medida,
+    Observacion,
+    Partida,
+)
+from .plazos import cita_paso
 
 LABORATORIO = "UCDSV"
 # How the story ends when it ends before the decision.
@@ -58,13 +72,14 @@ class Situacion:
 
 @dataclass
 class Tramo:
-    """A line as its importer reads it: the answer, the rest of it, and its story. `documentos`: each with who
-    signed it and its bytes."""
+    """A line as its importer reads it: the answer, the rest of it, and its story. `pide`: something is asked of him
+    now; what he may do if he wishes, once the case ended, is not."""
 
     partida: Partida
     respuesta: str
     detalle: str
     que_hacer: str
+    pide: bool
     quien: str
     sigue: str
     desde: datetime | None
@@ -74,7 +89,11 @@ class Tramo:
     dictamen: Dictamen | None = None
     medida: Medida | None = None
     etapas: list[Etapa] = field(default_factory=list)
-    documentos: list[tuple[Documento, str, int | None]] = field(default_factory=list)
+
+    @cached_property
+    def documentos(self) -> list[tuple[Documento, str, int | None]]:
+        """Each with who signed it and its bytes, which are asked of the disk: the list of cases shows none."""
+        return [(uno, como_se_firmo(uno), documentos.pesa(uno)) for uno in self.partida.documentos.all()]
 
     @property
     def recien(self) -> bool:
@@ -103,19 +122,58 @@ class Relato:
         iguales = len({(tramo.respuesta, tramo.detalle, tramo.que_hacer) for tramo in self.tramos}) == 1
         return self.tramos[0] if iguales else None
 
+    @property
+    def titular(self) -> str:
+        if self.unico:
+            return self.unico.respuesta
+        return _("Sus %(n)s partidas van cada una por su lado") % {"n": len(self.tramos)}
+
+    @property
+    def pide(self) -> bool:
+        return any(tramo.pide for tramo in self.tramos)
+
+    @property
+    def que_hacer(self) -> str:
+        """What the page asks, of all lines together: what some of them do not ask is left out."""
+        piden = [tramo for tramo in self.tramos if tramo.pide] or self.tramos
+        return " ".join(dict.fromkeys(tramo.que_hacer for tramo in piden))
+
 
 def contar(expediente: Expediente) -> Relato:
     """The case, told. A constant number of queries whatever the lines."""
-    partidas = list(
-        expediente.partidas.select_related("producto", "pais_origen").prefetch_related("documentos", "contenedores")
-    )
+    return contar_varios([expediente])[0]
+
+
+def contar_varios(casos: Sequence[Expediente]) -> list[Relato]:
+    """Each case, told. A constant number of queries whatever the cases; read them with `puesto` and `duplicado_de`."""
+    partidas: dict[int, list[Partida]] = {caso.pk: [] for caso in casos}
+    lineas = Partida.objects.filter(expediente__in=casos).select_related("producto", "pais_origen")
+    for partida in lineas.prefetch_related("documentos").order_by("expediente_id", "orden"):
+        partidas[partida.expediente_id].append(partida)
     dictamenes: dict[int, Dictamen] = {}
-    for dictamen in Dictamen.objects.filter(partida__in=partidas).prefetch_related("medidas").order_by("id"):
+    de_ellos = Dictamen.objects.filter(partida__expediente__in=casos)
+    for dictamen in de_ellos.prefetch_related("medidas").order_by("id"):
         dictamenes[dictamen.partida_id] = dictamen
-    eventos = list(
-        Evento.objects.filter(expediente=expediente, objeto__in=["expediente", "partida", "informe"]).order_by("n")
-    )
-    observacion = expediente.observacion if expediente.estado == Estado.OBSERVADO else None
+    eventos: dict[int, list[Evento]] = {caso.pk: [] for caso in casos}
+    bitacora = Evento.objects.filter(expediente__in=casos, objeto__in=["expediente", "partida", "informe"])
+    columnas = ("expediente", "objeto", "objeto_id", "accion", "de", "a", "ocurrio_en", "datos")
+    for evento in bitacora.only(*columnas).order_by("expediente_id", "n"):
+        eventos[evento.expediente_id].append(evento)
+    observados = [caso for caso in casos if caso.estado == Estado.OBSERVADO]
+    abiertas = Observacion.objects.filter(expediente__in=observados, respondida_en=None, sin_efecto_en=None)
+    observaciones = {una.expediente_id: una for una in abiertas}
+    return [
+        _contar(caso, partidas[caso.pk], dictamenes, eventos[caso.pk], observaciones.get(caso.pk)) for caso in casos
+    ]
+
+
+def _contar(
+    expediente: Expediente,
+    partidas: Sequence[Partida],
+    dictamenes: Mapping[int, Dictamen],
+    eventos: Sequence[Evento],
+    observacion: Observacion | None,
+) -> Relato:
     situacion = _del_caso(expediente, observacion, eventos)
     return Relato(
         [_tramo(expediente, partida, dictamenes.get(partida.pk), eventos, situacion) for partida in partidas],
@@ -124,6 +182,32 @@ def contar(expediente: Expediente) -> Relato:
         any(evento.accion == "tomar_muestra" for evento in eventos),
         situacion is not None,
     )
+
+
+def que_piden() -> Q:
+    """The cases whose `Relato.pide` is true, for the database: the list of cases is filtered, ordered and counted by
+    it."""
+    suyos = Evento.objects.filter(expediente=OuterRef("expediente"), objeto="partida", objeto_id=OuterRef("pk"))
+    cambio = ~Q(a="") & ~Q(a=F("de"))
+    lineas = Partida.objects.filter(expediente=OuterRef("pk"))
+    en_inspeccion = lineas.filter(estado=Estado.EN_INSPECCION)
+    piden = (
+        lineas.filter(estado=Estado.REGISTRADO).exclude(cita_en=None, no_presentada_en=None),
+        lineas.filter(estado=Estado.EN_MEDIDA),
+        en_inspeccion.alias(ultimo=_ultimo(suyos.filter(cambio))).filter(ultimo=Accion.REABRIR_INSPECCION),
+        en_inspeccion.alias(ultimo=_ultimo(suyos.filter(cambio | Q(accion=Accion.TOMAR_MUESTRA)))).filter(
+            ultimo=Accion.VOLVER_A_MUESTREAR
+        ),
+    )
+    condicion = Q()
+    for cuales in piden:
+        condicion |= Q(Exists(cuales))
+    terminados_sin_decidir = set(TERMINADOS) - {Estado.CERRADO}
+    return Q(estado=Estado.OBSERVADO) | (~Q(estado__in=terminados_sin_decidir) & condicion)
+
+
+def _ultimo(eventos: QuerySet[Evento]) -> Subquery:
+    return Subquery(eventos.order_by("-n").values("accion")[:1])
 
 
 def sin_poder(expediente: Expediente, correo: str) -> date | None:
@@ -245,8 +329,15 @@ def _tramo(
     cerrado = expediente.estado == Estado.CERRADO
     puesto = str(expediente.puesto)
     tono = "verde"
-    que_hacer = _("No tiene que hacer nada por ahora.")
+    que_hacer = nada = _("No tiene que hacer nada por ahora.")
     match partida.estado:
+        case Estado.REGISTRADO if partida.cita_en and cita_paso(partida.cita_en):
+            respuesta = _("La hora de su inspección ya pasó")
+            detalle = _("Era el %(cuando)s, en %(lugar)s. El puesto inspeccionará su carga o fijará otra hora.") % {
+                "cuando": fecha_y_hora(partida.cita_en), "lugar": partida.terminal
+            }  # fmt: skip
+            que_hacer = _("Tenga la carga accesible y los documentos originales a mano: el puesto le avisará.")
+            quien, sigue, tono = puesto, _("Inspección y toma de muestra"), "azul"
         case Estado.REGISTRADO if partida.cita_en:
             respuesta = _("Su carga tiene fecha de inspección")
             detalle = _("%(cuando)s, en %(lugar)s.") % {
@@ -314,14 +405,16 @@ def _tramo(
             sigue = _("Cierre") if _lista_para_cerrar(dictamen, medida) else _("Ordenar la medida")
     if cerrado:
         quien, sigue, detalle = "", "", _("El expediente está cerrado. ") + detalle
-        que_hacer = _("No tiene nada pendiente.")
+        que_hacer = nada = _("No tiene nada pendiente.")
         if medida and medida.cumplida_en is None:  # a post-entry quarantine goes on for months
             que_hacer = _("Mantenga la cuarentena posentrada hasta el %(dia)s.") % {"dia": date_format(medida.vence_en)}
     # A measure's own date is what counts while it is being carried out.
     vence_en = None if cerrado or partida.estado == Estado.EN_MEDIDA else partida.vence_en
     tarde = bool(vence_en and vence_en < reloj.ahora())
     desde = cuando.get("cerrar_fisico") if en_emision else partida.no_presentada_en or partida.estado_desde
+    pide = que_hacer != nada
     if situacion:
+        pide = expediente.estado == Estado.OBSERVADO
         respuesta, detalle, que_hacer = situacion.respuesta, situacion.detalle, situacion.que_hacer
         quien, sigue, desde, tono = situacion.quien, situacion.sigue, situacion.desde, situacion.tono
         vence_en, tarde = None, False
@@ -330,6 +423,7 @@ def _tramo(
         respuesta=respuesta,
         detalle=detalle,
         que_hacer=que_hacer,
+        pide=pide,
         quien=quien,
         sigue=sigue,
         desde=desde,
@@ -339,7 +433,6 @@ def _tramo(
         etapas=_etapas(expediente, partida, cuando, medida, en_emision, en_revision),
         dictamen=dictamen,
         medida=medida,
-        documentos=[(uno, como_se_firmo(uno), documentos.pesa(uno)) for uno in partida.documentos.all()],
     )
 
 
@@ -408,6 +501,7 @@ def _etapas(
         pasos = [*hechos, (str(FINALES[Estado(expediente.estado)]), True, expediente.estado_desde, "")]
     else:
         pasos.append((_("Cierre"), expediente.estado == Estado.CERRADO, cuando.get("cerrar"), ""))
+    dados = 0
     if expediente.estado == Estado.OBSERVADO:
         # What had begun before the observation stands before it, with its hour.
         dados = next((n for n, paso in enumerate(pasos) if not (paso[1] or paso[2])), len(pasos))
@@ -501,7 +595,6 @@ def como_se_firmo(documento: Documento) -> str:
         return _(
             "Una máquina cerró y firmó este informe (regla v%(regla)s): todos los resultados fueron negativos. "
             "Puede pedir al puesto que lo revise una persona."
-    dados = 0
         ) % {"regla": documento.regla_version}
     if not documento.titular:  # of before directors had a certificate of their own
         return _("Autorizó este informe el director del laboratorio.")

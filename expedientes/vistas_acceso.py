@@ -177,7 +177,7 @@ def mis_expedientes_lista(request: HttpRequest) -> HttpResponse:
         "correo": enlace.correo,
         "form": lista.form,
         "page_obj": page_obj,
-        "fichas": mis_expedientes.fichas(page_obj.object_list),  # type: ignore[arg-type]
+        "fichas": list(mis_expedientes.fichas(page_obj.object_list)),  # type: ignore[arg-type]
         "columnas": mis_expedientes.columnas(),
         "hay": lista.cuenta,
         "esperan": lista.esperan,

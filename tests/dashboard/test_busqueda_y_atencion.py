@@ -127,7 +127,7 @@ def decir(expediente):
             "Falta: programar la inspección",
             "se toma una muestra",
         ],
-        "programado": ["Falta: inspección (cita"],
+        "programado": ["Falta: inspección (cita", "que ya pasó)", "el puesto la hará o fijará otra hora."],
         "en_inspeccion": ["está en inspección", "Falta: tomar la muestra. Lo tiene: el Puesto de Control Marítimo"],
         "muestreado": ["Falta: enviar la muestra al laboratorio"],
         "en_laboratorio": ["está en el laboratorio", "Falta: recibir la muestra. Lo tiene: el laboratorio."],
@@ -143,6 +143,12 @@ def test_relato_en_cada_estado(paso, dice):
     assert texto.startswith("El expediente PCM-2026-000001, de Importaciones Ñusta 0 S.A.C.,")
     for frase in dice:
         assert frase in texto, texto
+
+
+def test_relato_no_dice_que_paso_una_cita_por_venir():
+    texto = decir(crear_caso("programado", hace=timedelta(0)).expediente)
+    assert "Falta: inspección (cita" in texto
+    assert "pasó" not in texto
 
 
 def test_relato_de_una_medida_y_de_un_retraso():

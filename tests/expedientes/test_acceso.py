@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,8 +19,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from expedientes import acceso, incidencias, mis_expedientes, services
-from expedientes.models import AgenteAduana, PedidoDeEnlace
+from expedientes.models import AgenteAduana, Motivo, PedidoDeEnlace
 from laboratorio import recorrido
+from laboratorio.recorrido import Caso
 from notificaciones import enlaces
 from notificaciones.models import Enlace, Notificacion
 from notificaciones.services import despachar
@@ -301,7 +303,6 @@ def test_mis_expedientes_filtra_y_baja_lo_que_muestra_sin_formulas(certificado: 
     cliente = abrir(todos(importador.correo))
     lista = texto(cliente.get(reverse("mis_expedientes")))
     assert "1 expediente espera algo de usted" in lista
-    # What waits for its reader first, then the newest.
     assert lista.index(observado.expediente.numero) < lista.index(cerrado.numero)
 
     def numeros(**consulta: Any) -> list[str]:
@@ -313,7 +314,7 @@ def test_mis_expedientes_filtra_y_baja_lo_que_muestra_sin_formulas(certificado: 
         return filas
 
     de_lentejas = observado.expediente.numero
-    assert numeros() == [de_lentejas, cerrado.numero, abierto.numero]
+    assert numeros() == [de_lentejas, abierto.numero, cerrado.numero]
     assert numeros(situacion="abiertos") == [de_lentejas, abierto.numero]
     assert numeros(situacion="terminados") == [cerrado.numero]
     assert numeros(situacion="usted") == [de_lentejas]
@@ -347,6 +348,93 @@ def test_mis_expedientes_hace_las_mismas_consultas_con_uno_que_con_treinta() -> 
     assert cuentas[0] == cuentas[1] <= 12
     assert "1–25 de 30" in texto(pagina)
     assert "26–30 de 30" in texto(cliente.get(reverse("mis_expedientes"), {"page": 2}))
+
+
+def _reabierto() -> Caso:
+    caso = crear_caso("cerrado")
+    motivo = Motivo.objects.filter(accion="reabrir_inspeccion").values_list("codigo", flat=True)[0]
+    incidencias.reabrir(
+        expediente=caso.expediente, actor=caso.personas["jefe"], partidas=caso.partidas, motivo=motivo, texto="Otra.",
+        a_inspeccion=True,
+    )  # fmt: skip
+    return caso
+
+
+def _con_hora_una_de_dos() -> Caso:
+    caso = crear_caso(partidas=2, hace=timedelta(0))
+    primera, cita = caso.expediente.partidas.get(orden=1), timezone.now() + timedelta(hours=3)
+    services.programar(partida=primera, actor=caso.inspector, cita_en=cita, terminal="Nave 4")
+    return caso
+
+
+def _con(hasta: str, *pasos: Callable[[Caso], None], **opciones: Any) -> Callable[[], Caso]:
+    def hacer() -> Caso:
+        caso = crear_caso(hasta, **opciones)
+        for paso in pasos:
+            paso(caso)
+        return caso
+
+    return hacer
+
+
+HISTORIAS: dict[str, tuple[Callable[[], Caso], bool]] = {
+    "por programar": (_con("registrado"), False),
+    "con hora": (_con("programado", hace=timedelta(0)), True),
+    "con la hora pasada": (_con("programado"), True),
+    "no estaba": (_con("programado", recorrido.no_presentada), True),
+    "en inspección": (_con("en_inspeccion"), False),
+    "otra muestra": (_con("en_laboratorio", recorrido.rechazar), True),
+    "otra muestra ya tomada": (_con("en_laboratorio", recorrido.rechazar, recorrido.tomar_muestra), False),
+    "en el laboratorio": (_con("en_laboratorio"), False),
+    "informe listo": (_con("resultado_emitido"), False),
+    "en emisión": (_con("verificado"), False),
+    "observado": (_con("en_inspeccion", recorrido.observar), True),
+    "respondido": (_con("en_inspeccion", recorrido.observar, recorrido.responder), False),
+    "con medida": (_con("en_medida", valor="positivo"), True),
+    "decidido": (_con("con_riv"), False),
+    "cerrado": (_con("cerrado"), False),
+    "cerrado con posentrada": (
+        _con("con_riv", recorrido.ordenar_posentrada, recorrido.cerrar, decision="condicionado"), True
+    ),
+    "reabierto a inspección": (_reabierto, True),
+    "desistido con hora": (_con("programado", recorrido.desistir, hace=timedelta(0)), False),
+    "anulado": (_con("registrado", recorrido.anular), False),
+    "dos partidas iguales": (_con("registrado", partidas=2), False),
+    "dos partidas, una con hora": (_con_hora_una_de_dos, True),
+}  # fmt: skip
+
+
+def test_mis_expedientes_dice_de_cada_uno_lo_que_dice_su_pagina(certificado: Any) -> None:
+    """The same headline and the same thing to do; and the filter has those of which something is asked, no others."""
+    casos = {nombre: hacer().expediente for nombre, (hacer, _pide) in HISTORIAS.items()}
+    correo = crear_importador().correo
+    cliente = abrir(todos(correo))
+    fichas = {ficha.expediente.numero: ficha for ficha in mis_expedientes.fichas(acceso.casos_de(correo))}
+    for nombre, caso in casos.items():
+        de_uno = abrir(Enlace.objects.get(referencia=caso.referencia))
+        pagina = de_uno.get(reverse("seguimiento_caso", args=[caso.numero])).content.decode()
+        ficha = fichas[caso.numero]
+        assert ficha.situacion == re.search(r"<h1>(.*?)</h1>", pagina).group(1), nombre  # type: ignore[union-attr]
+        assert re.findall(r"<strong>(.*?)</strong>", pagina).count(ficha.que_hacer) >= 1, (nombre, ficha.que_hacer)
+        assert ficha.pide == HISTORIAS[nombre][1], nombre
+    piden = {caso.numero for nombre, caso in casos.items() if HISTORIAS[nombre][1]}
+    pagina = cliente.get(reverse("mis_expedientes"), {"situacion": "usted"})
+    assert set(re.findall(r'class="numero"[^>]*>([^<]+)<', pagina.content.decode())) == piden
+    assert f"{len(piden)} expedientes esperan algo de usted" in texto(pagina)
+
+
+def test_mis_expedientes_van_por_quien_espera_y_luego_por_la_fecha_que_muestran(certificado: Any) -> None:
+    def uno(hasta: str, dias: int, *pasos: Callable[[Caso], None]) -> str:
+        return _con(hasta, *pasos, hace=timedelta(days=dias))().expediente.numero
+
+    abierto_nuevo, cerrado_nuevo = uno("en_inspeccion", 2), uno("cerrado", 3)
+    pide_viejo, pide_nuevo = uno("programado", 9), uno("programado", 1)
+    cerrado_viejo, abierto_viejo = uno("cerrado", 20), uno("en_inspeccion", 30)
+    pagina = abrir(todos(crear_importador().correo)).get(reverse("mis_expedientes"))
+    assert re.findall(r'class="numero"[^>]*>([^<]+)<', pagina.content.decode()) == [
+        pide_nuevo, pide_viejo, abierto_nuevo, abierto_viejo, cerrado_nuevo, cerrado_viejo
+    ]  # fmt: skip
+    assert "después los que siguen en trámite y al final los terminados" in texto(pagina)
 
 
 def _tablas() -> dict[str, str]:

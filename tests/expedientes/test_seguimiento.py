@@ -1,7 +1,7 @@
 """The importer's page: who gets in, what it tells, and what it must not give away."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,10 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from expedientes import documentos
+from dashboard.caso import NOMBRES, tira_de_etapas
+from expedientes import documentos, seguimiento, services, tiempos
 from expedientes.models import Evento, Expediente
+from laboratorio import recorrido
 from notificaciones import enlaces
 from notificaciones.models import Enlace, Notificacion
+from senasa import reloj
 from tests.builders import avanzar_hasta, crear_caso, crear_importador
 from tests.conftest import url_de_la_base
 
@@ -133,7 +136,7 @@ def test_seguimiento_se_mantiene_al_dia_con_un_304_de_una_consulta(
     client: Client, django_assert_num_queries: Any
 ) -> None:
     """What is kept is of this case, link, language and moment: whatever happens to the case is there at once."""
-    caso = crear_caso("programado")
+    caso = crear_caso("programado", hace=timedelta(0))
     url = abrir(client, caso.expediente)
     primera = client.get(url)
     assert 'data-vivo="30"' in primera.content.decode()
@@ -163,7 +166,8 @@ def test_seguimiento_se_mantiene_al_dia_con_un_304_de_una_consulta(
     ("hasta", "opciones", "respuesta"),
     [
         ("registrado", {}, "Recibimos su solicitud"),
-        ("programado", {}, "Su carga tiene fecha de inspección"),
+        ("programado", {"hace": timedelta(0)}, "Su carga tiene fecha de inspección"),
+        ("programado", {}, "La hora de su inspección ya pasó"),
         ("en_inspeccion", {}, "Su carga está en inspección"),
         ("en_laboratorio", {}, "Su carga espera el resultado del laboratorio"),
         ("con_resultado", {}, "Su carga espera el resultado del laboratorio"),
@@ -172,10 +176,61 @@ def test_seguimiento_se_mantiene_al_dia_con_un_304_de_una_consulta(
     ],
 )
 def test_seguimiento_responde_en_la_primera_linea(
-    client: Client, hasta: str, opciones: dict[str, str], respuesta: str
+    client: Client, hasta: str, opciones: dict[str, Any], respuesta: str
 ) -> None:
     pagina = client.get(abrir(client, crear_caso(hasta, **opciones).expediente))
     assert re.search(r"<h1>\s*(.*?)\s*</h1>", pagina.content.decode()).group(1) == respuesta  # type: ignore[union-attr]
+
+
+def test_seguimiento_da_a_la_cita_lo_que_queda_de_su_hora_y_despues_dice_que_paso() -> None:
+    caso = crear_caso(hace=timedelta(0))
+    cita = datetime(2027, 2, 4, 14, 17, tzinfo=timezone.get_default_timezone())
+    services.programar(partida=caso.partidas[0], actor=caso.inspector, cita_en=cita, terminal="Nave 4")
+    with reloj.fijado(cita.replace(minute=59)):
+        assert seguimiento.contar(caso.expediente).titular == "Su carga tiene fecha de inspección"
+    with reloj.fijado(cita.replace(hour=15, minute=0)):
+        (tramo,) = seguimiento.contar(caso.expediente).tramos
+    assert tramo.respuesta == "La hora de su inspección ya pasó"
+    assert tramo.detalle == (
+        "Era el jueves 4 de febrero, 14:17, en Nave 4. El puesto inspeccionará su carga o fijará otra hora."
+    )
+
+
+@pytest.mark.parametrize(
+    ("hasta", "nombre", "accion"),
+    [
+        ("en_inspeccion", "Inspección y toma de muestra", "inspeccionar"),
+        ("en_laboratorio", "Análisis en el laboratorio", "enviar"),
+    ],
+)
+def test_seguimiento_observado_muestra_con_su_fecha_lo_que_ya_habia_empezado(
+    hasta: str, nombre: str, accion: str
+) -> None:
+    caso = crear_caso(hasta)
+    recorrido.observar(caso)
+    caso.expediente.refresh_from_db()
+    (tramo,) = seguimiento.contar(caso.expediente).tramos
+    nombres = [etapa.nombre for etapa in tramo.etapas]
+    empezada = tramo.etapas[nombres.index(nombre)]
+    assert nombres.index(nombre) == nombres.index("Observado: esperamos su respuesta") - 1
+    assert (empezada.situacion, empezada.fecha) == (
+        "empezada", Evento.objects.get(objeto="partida", accion=accion).ocurrio_en
+    )  # fmt: skip
+    assert [etapa.nombre for etapa in tramo.etapas if etapa.situacion == "actual"] == [
+        "Observado: esperamos su respuesta"
+    ]
+
+
+def test_la_inspeccion_tiene_la_misma_hora_para_el_importador_que_para_el_puesto() -> None:
+    caso = crear_caso("en_laboratorio")
+    (tramo,) = seguimiento.contar(caso.expediente).tramos
+    suya = next(etapa.fecha for etapa in tramo.etapas if etapa.nombre == "Inspección y toma de muestra")
+    vida = tiempos.tramos(list(caso.expediente.bitacora.order_by("n")), [caso.partidas[0].pk], reloj.ahora())
+    del_puesto = next(
+        etapa["fecha"] for etapa in tira_de_etapas(caso.expediente, vida, reloj.ahora())
+        if etapa["nombre"] == NOMBRES["en_inspeccion"]
+    )  # fmt: skip
+    assert suya == del_puesto == Evento.objects.get(accion="inspeccionar").ocurrio_en
 
 
 def test_seguimiento_no_distingue_un_positivo_antes_de_emitir(client: Client) -> None:
