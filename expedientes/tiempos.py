@@ -121,16 +121,23 @@ TONOS = {PUESTO: "verde", TRASLADO: "claro", LABORATORIO: "azul", IMPORTADOR: "a
 
 
 def dibujar(por_quien: Mapping[str, timedelta], nombres: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The total, and each one's share as `componentes/reparto.html` draws it. `nombres`: how the page calls them."""
+    """The total, and each one's share as `componentes/reparto.html` draws it. `nombres`: how the page calls them.
+
+    What is left of each one's last hour goes to the next: what the shares say adds up to what the total says.
+    """
     total = sum(por_quien.values(), timedelta())
-    partes, inicio = [], 0.0
+    unidad = timedelta(hours=1) if total >= timedelta(hours=1) else timedelta(minutes=1)
+    partes, inicio, llevan = [], 0.0, timedelta()
     for quien, tono in TONOS.items():
-        if por_quien[quien]:
-            ancho = round(100 * por_quien[quien] / total, 2)
-            texto = f"{(nombres or {}).get(quien, quien)} {palabras.duracion(por_quien[quien])}"
+        if suyo := por_quien[quien]:
+            ancho = round(100 * suyo / total, 2)
+            dicho = ((llevan + suyo) // unidad - llevan // unidad) * unidad
+            llevan += suyo
+            # Less than an hour that completes none is told in minutes.
+            texto = f"{(nombres or {}).get(quien, quien)} {palabras.duracion(dicho or suyo, con_horas=True)}"
             partes.append({"texto": texto, "inicio": round(inicio, 2), "ancho": ancho, "tono": tono})
             inicio += ancho
-    return {"total": palabras.duracion(total), "partes": partes}
+    return {"total": palabras.duracion(total, con_horas=True), "partes": partes}
 
 
 # ── When it happened ──────────────────────────────────────────────────────────────────────────────

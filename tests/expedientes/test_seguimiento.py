@@ -233,6 +233,18 @@ def test_la_inspeccion_tiene_la_misma_hora_para_el_importador_que_para_el_puesto
     assert suya == del_puesto == Evento.objects.get(accion="inspeccionar").ocurrio_en
 
 
+def test_las_partes_del_tiempo_suman_lo_que_dice_el_total() -> None:
+    suyos = {
+        tiempos.PUESTO: timedelta(days=4, hours=16, minutes=40),
+        tiempos.TRASLADO: timedelta(minutes=15),
+        tiempos.LABORATORIO: timedelta(hours=15, minutes=30),
+        tiempos.IMPORTADOR: timedelta(days=5, hours=14, minutes=50),
+    }
+    dibujo = tiempos.dibujar(suyos, dict.fromkeys(suyos, "·"))
+    assert dibujo["total"] == "10 d 23 h"
+    assert [parte["texto"] for parte in dibujo["partes"]] == ["· 4 d 16 h", "· 15 min", "· 16 h", "· 5 d 15 h"]
+
+
 def test_seguimiento_no_distingue_un_positivo_antes_de_emitir(client: Client) -> None:
     paginas = []
     for valor in ("negativo", "positivo", "indeterminado"):
