@@ -154,6 +154,38 @@ def test_public_pages_are_accessible_and_fit(abrir: Callable[[], Page], certific
     assert [h for h in hallados if "Applying inline style" not in h] == []  # axe's own
 
 
+TAPADOS = """[...document.querySelectorAll(".filtros :is(input:not([type=hidden]), select, button)")].filter((campo) => {
+  campo.scrollIntoView({ block: "center" });
+  const { left, right, top, bottom } = campo.getBoundingClientRect();
+  const sus = [left + 2, right - 2].map((x) => document.elementFromPoint(x, (top + bottom) / 2));
+  return sus.some((uno) => uno !== campo);
+}).map((campo) => campo.name || campo.textContent)"""
+
+
+@navegador_de_verdad
+@pytest.mark.django_db(transaction=True)
+def test_on_a_phone_no_filter_is_covered_and_a_chart_opens_at_its_newest_end(
+    abrir: Callable[[], Page], certificado: Path
+) -> None:
+    crear_caso("cerrado")
+    for usuario, rutas in (
+        ("inspector", ("/tablero/",)),
+        ("direccion", ("/programa/", "/programa/tiempos/", "/reversiones/")),
+    ):
+        pagina = abrir()
+        pagina.set_viewport_size({"width": 390, "height": 844})
+        pagina.goto("/")
+        ingresar(pagina, usuario)
+        for ruta in rutas:
+            pagina.goto(ruta)
+            expect(pagina.locator(".filtros button")).to_be_visible()
+            assert pagina.evaluate(TAPADOS) == [], ruta
+            resto = "[...document.querySelectorAll('.lienzo')].map((l) => l.scrollWidth - l.clientWidth - l.scrollLeft)"
+            assert [falta for falta in pagina.evaluate(resto) if falta > 1] == [], ruta
+        assert usuario == "inspector" or pagina.locator(".lienzo").count()
+        pagina.context.close()
+
+
 @navegador_de_verdad
 @pytest.mark.django_db(transaction=True)
 def test_typed_text_outlives_the_session_and_is_sent_once(abrir: Callable[[], Page]) -> None:

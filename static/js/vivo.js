@@ -57,6 +57,9 @@
     if (voz && pieza.dataset.vivo) voz.textContent = pieza.dataset.novedad || "";
   });
 
+  // What is wider than the screen opens at its newest end, on the page and in each piece that comes later.
+  htmx.onLoad((pieza) => pieza.querySelectorAll(".lienzo").forEach((lienzo) => { lienzo.scrollLeft = lienzo.scrollWidth; }));
+
   setInterval(() => { decir(); mirar(); }, 1000);
   document.addEventListener("visibilitychange", mirar);
   decir();
