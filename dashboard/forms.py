@@ -137,8 +137,8 @@ class FormularioAsignarCasos(forms.Form):
 
 
 class FormularioDeAusencia(forms.Form):
-    ausente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién se ausenta"))
-    cubre = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién lo cubre"))
+    ausente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién se ausenta"), empty_label=_("Elija…"))
+    cubre = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién lo cubre"), empty_label=_("Elija…"))
     desde = forms.DateField(label=_("Desde"), widget=Fecha)
     hasta = forms.DateField(label=_("Hasta"), help_text=_("Ese día también."), widget=Fecha)
     causa = forms.CharField(label=_("Causa"), max_length=200, help_text=_("Vacaciones, licencia, comisión…"))

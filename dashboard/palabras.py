@@ -9,6 +9,9 @@ from expedientes.plazos import Semaforo, semaforo
 from senasa.palabras import duracion
 
 
+UN_MOMENTO = "hace un momento"
+
+
 def urgencia(vence_en: datetime | None, ahora: datetime) -> tuple[str, str]:
     """The semáforo of a deadline and what it says."""
     luz = semaforo(vence_en, ahora)
@@ -37,7 +40,7 @@ def hace(cuando: datetime, ahora: datetime) -> str:
         if minutos >= cuanto:
             n = minutos // cuanto
             return f"hace {uno}" if n == 1 else f"hace {n} {varios}"
-    return "hace un momento"
+    return UN_MOMENTO
 
 
 def fecha_corta(cuando: datetime) -> str:

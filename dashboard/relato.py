@@ -112,7 +112,7 @@ def _plazo(partida: Partida, ahora: datetime) -> str:
         return ""
     if partida.vence_en < ahora:
         return f"Va con retraso: esta etapa debía terminar el {palabras.fecha(partida.vence_en)}."
-    return f"Esta etapa debería terminar antes del {palabras.fecha(partida.vence_en)}."
+    return f"Esta etapa debería terminar a más tardar el {palabras.fecha(partida.vence_en)}."
 
 
 def _decisiones(partidas: Sequence[Partida]) -> str:

@@ -287,7 +287,7 @@ class FormularioReabrir(FormularioDeActo):
 
 
 class FormularioTrasladar(FormularioDeActo):
-    a_puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("A qué puesto"))
+    a_puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("A qué puesto"), empty_label=_("Elija…"))
 
     def __init__(self, *args: Any, expediente: Expediente, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -435,7 +435,7 @@ class FormularioSolicitud(forms.Form):
     envio = forms.UUIDField(widget=forms.HiddenInput)
     ephyto = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("Puesto de control"))
+    puesto = forms.ModelChoiceField(Puesto.objects.none(), label=_("Puesto de control"), empty_label=_("Elija…"))
 
     importador_tipo = forms.ChoiceField(label=_("Documento del importador"), choices=TipoDocumento)
     importador_numero = forms.CharField(label=_("Número de documento"), max_length=20)

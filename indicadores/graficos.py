@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 SIN_DATOS = "sin datos"
 ANCHO, ALTO = 720, 250
 IZQUIERDA, DERECHA, ARRIBA, ABAJO = 46, 12, 26, 34
-SEPARACION = 46  # between two labels of the axis, so that they do not touch
+SEPARACION = 62  # between two labels of the axis, so that they do not touch
 # What static/css/app.css gives a chart on the screen, in the ink of the PDFs.
 PAPEL = """
 text { fill: #3c4842; font-size: 13px; font-family: "Liberation Sans", sans-serif } .eje { text-anchor: end }

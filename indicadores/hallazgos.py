@@ -86,7 +86,7 @@ def _notas(uno: Periodo) -> list[str]:
 
 
 def grafico_de(control: Control, filtro: Filtro) -> Grafico:
-    etiqueta = "j M" if control.cada == SEMANA else "M y"
+    etiqueta = "j M" if control.cada == SEMANA else "M Y"
     puntos = [
         Punto(
             date_format(uno.desde, etiqueta).lower(),

@@ -158,7 +158,7 @@ def al_lado(p: Programa) -> list[tuple[str, str, str]]:
 
 
 def mes(dia: date) -> str:
-    return date_format(dia, "M y").lower()
+    return date_format(dia, "M Y").lower()
 
 
 def graficos(todos: Sequence[Mes], enlace: Enlace | None = None) -> list[Grafico]:

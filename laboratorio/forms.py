@@ -566,18 +566,18 @@ class FormularioEnmendar(FormularioDeActo):
 
 
 class FormularioFiltroDeReversiones(forms.Form):
-    disciplina = forms.ModelChoiceField(Disciplina.objects.all(), label=_("Disciplina"), required=False)
-    metodo = forms.ModelChoiceField(Metodo.objects.select_related("disciplina"), label=_("Método"), required=False)
+    disciplina = forms.ModelChoiceField(
+        Disciplina.objects.all(), label=_("Disciplina"), required=False, empty_label=_("Todas")
+    )
+    metodo = forms.ModelChoiceField(
+        Metodo.objects.select_related("disciplina"), label=_("Método"), required=False, empty_label=_("Todos")
+    )
     motivo = forms.ChoiceField(label=_("Motivo"), required=False)
     desde = forms.DateField(label=_("Desde"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     hasta = forms.DateField(label=_("Hasta"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        for nombre in ("disciplina", "metodo"):
-            eleccion = self.fields[nombre]
-            assert isinstance(eleccion, forms.ModelChoiceField)
-            eleccion.empty_label = _("Todos") if nombre == "metodo" else _("Todas")
         usados = Motivo.objects.filter(codigo__in=Reversion.objects.order_by().values("motivo"))
         textos = dict(usados.filter(accion__in=ACTOS).order_by("texto").values_list("codigo", "texto"))
         motivo = self.fields["motivo"]
@@ -863,8 +863,8 @@ class FormularioSubirFirmado(FormularioDeActo):
 
 
 class FormularioSuplencia(forms.Form):
-    titular = forms.ModelChoiceField(Usuario.objects.none(), label=_("A quién suple"))
-    suplente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién suple"))
+    titular = forms.ModelChoiceField(Usuario.objects.none(), label=_("A quién suple"), empty_label=_("Elija…"))
+    suplente = forms.ModelChoiceField(Usuario.objects.none(), label=_("Quién suple"), empty_label=_("Elija…"))
     desde = forms.DateField(label=_("Desde"), widget=Fecha)
     hasta = forms.DateField(
         label=_("Hasta"),

@@ -111,3 +111,10 @@ def test_nobodys_machine_and_no_registry_is_named():
             continue
         hallados += [f"{nombre}: {h[0].strip()}" for patron in (carpeta, registro) for h in patron.finditer(texto)]
     assert hallados == []
+
+
+def test_a_month_said_short_is_written_small():
+    """«16 nov», not «16 Nov»: Django's M, alone of its letters, comes with a capital in Spanish."""
+    corta = re.compile(r"""date:(["'])(?!DATE)(?:(?!\1).)*M(?:(?!\1).)*\1(?!\|lower)""")
+    paginas = [t for nombre, t in en("templates").items() if nombre.endswith(".html")]
+    assert [ruta(t) for t in paginas if corta.search(t.read_text())] == []

@@ -29,6 +29,12 @@ def hace(cuando: datetime) -> SafeString:
 
 
 @register.filter
+def recien(cuando: datetime) -> bool:
+    """Less than a minute ago: «hace 0 minutos» is nothing that anybody says."""
+    return palabras.hace(cuando, reloj.ahora()) == palabras.UN_MOMENTO
+
+
+@register.filter
 def kilos(peso: Decimal) -> str:
     """«38 400 kg»."""
     return f"{cantidad(peso)}\u00a0kg"

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -155,6 +156,8 @@ def test_relato_de_una_medida_y_de_un_retraso():
     texto = decir(crear_caso("en_medida", valor="positivo", hace=timedelta(days=30)).expediente)
     assert "El dictamen fue rechazo" in texto
     assert "Lo tiene: el importador." in texto
+    a_tiempo = decir(crear_expediente(hace=timedelta(hours=1)))
+    assert "Esta etapa debería terminar a más tardar el " in a_tiempo, a_tiempo  # that day still counts
     assert "Va con retraso: esta etapa debía terminar el" in decir(crear_expediente(hace=timedelta(days=40)))
 
 
@@ -256,3 +259,11 @@ def test_urgencia(horas, dice):
 def test_hace(minutos, dice):
     ahora = timezone.now()
     assert palabras.hace(ahora - timedelta(minutes=minutos), ahora) == dice
+
+
+def test_lo_que_acaba_de_pasar_no_paso_hace_cero_minutos():
+    def dicho(hace):
+        return render_to_string("componentes/hace.html", {"cuando": reloj.ahora() - hace})
+
+    assert ">hace un momento</time>" in dicho(timedelta(seconds=20))
+    assert ">hace 1\xa0minuto</time>" in dicho(timedelta(seconds=70))

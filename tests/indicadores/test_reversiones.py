@@ -352,6 +352,7 @@ def test_la_alerta_se_debe_una_vez_y_no_detiene_a_nadie():
     vista = navegador.get(reverse("reversiones_alertas")).content.decode()
     assert "Lote &lt;b&gt;malo&lt;/b&gt; de reactivo." in vista
     assert "Dar por vista" not in vista
+    assert re.search(r"La vio [^<]+, <time[^>]+>hace un momento</time>\.", vista)
     assert Evento.objects.count() == eventos
 
 

@@ -1,5 +1,7 @@
 """What is written out here is what Django's own templates give."""
 
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from django.utils.safestring import mark_safe
 
 from expedientes.models import Pais, Producto
 from senasa.desplegables import PLANTILLA, ConDesplegables
+from tests.test_casa import FLECHA, RAIZ
 
 SUELTAS = [("", "---------"), (1, "Uno"), (2, 2026), ("<b>", "<i>&\"'</i>"), ("s", mark_safe("<b>ya</b>"))]  # noqa: S308
 GRUPOS = [("Frutas & más", [("uva", "Uva"), ("ajo", 'Ajo "morado"')]), ("otra", "Otra"), ("Vacío", [])]
@@ -51,3 +54,23 @@ def test_lo_demas_lo_compone_django() -> None:
     assert casilla.render("n", True, renderer=ConDesplegables()) == casilla.render(
         "n", True, renderer=TemplatesSetting()
     )
+
+
+def _de_las_paginas(clase: type[forms.BaseForm]) -> Iterator[type[forms.BaseForm]]:
+    for una in clase.__subclasses__():
+        yield from _de_las_paginas(una)
+        if una.__module__.split(".")[0] in FLECHA:
+            yield una
+
+
+def test_lo_que_aun_no_se_eligio_se_dice_y_no_con_guiones() -> None:
+    for app in FLECHA:
+        if (RAIZ / app / "forms.py").exists():
+            import_module(f"{app}.forms")
+    mudos = {
+        f"{clase.__name__}.{nombre}"
+        for clase in _de_las_paginas(forms.BaseForm)
+        for nombre, campo in clase.base_fields.items()
+        if str(getattr(campo, "empty_label", "")) == "---------"
+    }
+    assert mudos == set()
