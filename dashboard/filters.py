@@ -14,7 +14,7 @@ from senasa import vivo
 from senasa.models import Puesto
 
 from .busqueda import con_producto, plano
-from .jornada import CLASES, en_cola
+from .jornada import CLASES, MIOS_O_DE_NADIE, en_cola, mios_o_de_nadie
 from .queries import Lector, del_semaforo
 
 QUIEN = {
@@ -47,7 +47,11 @@ def opciones_de(puestos: list[Puesto]) -> dict[str, list[tuple[str, str]]]:
             "producto": [(str(uno.pk), str(uno)) for uno in productos],
             "origen": [(uno.pk, str(uno)) for uno in origenes],
             "puesto": [(uno.codigo, str(uno)) for uno in puestos],
-            "cargo": [*DE_QUIEN.items(), *((str(uno.pk), str(uno)) for uno in inspectores_de(puestos))],
+            "cargo": [
+                *DE_QUIEN.items(),
+                (MIOS_O_DE_NADIE, "Mis casos y sin asignar"),
+                *((str(uno.pk), str(uno)) for uno in inspectores_de(puestos)),
+            ],
         }
         caches["cercana"].set(clave, opciones, vivo.SEGUNDOS)
     return opciones
@@ -100,6 +104,8 @@ class FiltroDelTablero(filtros.FilterSet):
     def filtrar_cargo(self, casos: QuerySet[Expediente], _campo: str, quien: str) -> QuerySet[Expediente]:
         if quien == "mios":
             return casos.filter(inspector__in=self.lector.a_su_cargo)
+        if quien == MIOS_O_DE_NADIE:
+            return casos.filter(mios_o_de_nadie(self.lector))
         return casos.filter(inspector=None) if quien == "nadie" else casos.filter(inspector=int(quien))
 
     def filtrar_acto(self, casos: QuerySet[Expediente], _campo: str, cual: str) -> QuerySet[Expediente]:

@@ -1,6 +1,6 @@
 """The day's work of a post, act by act: what it has to do now, before the list of everything that is open.
 
-Each queue is one question to the database; `EN_COLA` asks the same one of the board's filter.
+Each queue is one question to the database; `en_cola` asks the same one of the board's filter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import DenseRank
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from expedientes.lifecycle import Accion
 from expedientes.models import (
@@ -31,6 +33,7 @@ from senasa.models import Puesto, Rol
 from . import palabras, queries
 from .queries import Lector
 
+MIOS_O_DE_NADIE = "mios_o_de_nadie"  # as the board's filter calls whose cases an inspector's queues are of
 TOPE = 3  # rows of a queue on the board: the rest is one click away
 MAXIMO = 50  # lines decided at once: what a person reads through before confirming
 # After this an answer that nobody acted on is old news; the case itself stays on the board.
@@ -87,22 +90,23 @@ def respondidas(ahora: datetime) -> QuerySet[Observacion]:
 
 @dataclass(frozen=True)
 class Clase:
-    """A queue of the day: its name, what to say when it is empty, and who it is that waits."""
+    """A queue of the day: its name, what to say when it is empty (of whose cases, in the braces), and who waits."""
 
     titulo: str
     vacia: str
     quienes: Callable[[datetime], QuerySet[Any]]
     orden: Sequence[Any] = ()
+    cosa: str = "partida"
 
 
 CLASES = {
-    "dictaminar": Clase("Por dictaminar", "Ningún informe espera su dictamen.", por_dictaminar),
-    "enviar": Clase("Por enviar", "Ninguna muestra tomada espera su envío.", por_enviar),
+    "dictaminar": Clase("Por dictaminar", "Ningún informe{} espera su dictamen.", por_dictaminar),
+    "enviar": Clase("Por enviar", "Ninguna muestra tomada{} espera su envío.", por_enviar),
     "inspeccion": Clase(
-        "Inspecciones de hoy y atrasadas", "Ninguna inspección para hoy ni atrasada.", inspecciones, ("cita_en", "pk")
+        "Inspecciones de hoy y atrasadas", "Ninguna inspección{} para hoy ni atrasada.", inspecciones, ("cita_en", "pk")
     ),
     "respondida": Clase(
-        "Observaciones respondidas", "Ninguna respuesta por leer.", respondidas, ("respondida_en", "pk")
+        "Observaciones respondidas", "Ninguna respuesta{} por leer.", respondidas, ("respondida_en", "pk"), "respuesta"
     ),
 }
 
@@ -134,34 +138,66 @@ class Cola:
     clave: str
     titulo: str
     vacia: str
-    cuantos: int
+    consulta: str  # of the board, to see the very cases that are counted
+    cuantos: int  # cases, as the board lists them
+    cuantas: int  # lines or answers, in those cases
+    que: str  # both in words, and whose they are
     ids: Sequence[tuple[int, int | None]] = ()  # (case, line)
     renglones: list[Renglon] = field(default_factory=list)
     negativas: int = 0  # of those to decide, how many at once
+
+    @property
+    def mas(self) -> int:
+        """How many lines or answers are not among its rows."""
+        return self.cuantas - len(self.renglones)
+
+
+def solo_los_suyos(lector: Lector) -> bool:
+    """Whether the day's work of the reader leaves out what colleagues see to."""
+    return lector.usuario.tiene(Rol.INSPECTOR) and not lector.usuario.tiene(Rol.JEFE_DE_PUESTO)
+
+
+def mios_o_de_nadie(lector: Lector, camino: str = "") -> Q:
+    """`camino`: from what is asked for to its case."""
+    return Q(**{f"{camino}inspector": None}) | Q(**{f"{camino}inspector__in": lector.a_su_cargo})
 
 
 def _de(puestos: Sequence[Puesto], lector: Lector) -> Q:
     """Of those posts, open and not standing still; an inspector's own and nobody's, not his colleagues'."""
     vivos = Q(expediente__puesto__in=[puesto.pk for puesto in puestos])
     vivos &= Q(expediente__estado__in=[estado for estado in ABIERTOS if estado != Estado.OBSERVADO])
-    if lector.usuario.tiene(Rol.INSPECTOR) and not lector.usuario.tiene(Rol.JEFE_DE_PUESTO):
-        vivos &= Q(expediente__inspector=None) | Q(expediente__inspector__in=lector.a_su_cargo)
-    return vivos
+    return vivos & mios_o_de_nadie(lector, "expediente__") if solo_los_suyos(lector) else vivos
+
+
+def _en_palabras(cosa: str, cuantas: int, casos: int, propios: bool) -> str:
+    """«4 expedientes, suyos o de nadie», «9 partidas de 8 expedientes»."""
+    dicho = f"{casos} expediente{'' if casos == 1 else 's'}"
+    if cuantas != casos:
+        dicho = f"{cuantas} {cosa}s de {dicho}"
+    de_quien = ", suyo o de nadie" if casos == 1 else ", suyos o de nadie"
+    return f"{dicho}{de_quien}" if propios else dicho
 
 
 def colas(puestos: Sequence[Puesto], lector: Lector, ahora: datetime) -> list[Cola]:
     """How many wait in each, and which go first; their rows are set by `poner_renglones`, with what those need read."""
-    hechas = []
+    hechas, propios = [], solo_los_suyos(lector)
+    # How many different cases: of the rows sorted by case, the place of this one from either end.
+    casos = Window(DenseRank(), order_by="expediente_id") + Window(DenseRank(), order_by="-expediente_id") - 1
     for clave, clase in CLASES.items():
         suyas = clase.quienes(ahora).filter(_de(puestos, lector))
         de_linea = suyas.model is Partida
         orden = clase.orden or queries.orden_de_urgencia("expediente__")
         # All of a queue is walked to be counted: its head is picked on the way.
-        cabeza = suyas.annotate(cuantos=Window(Count("*"))).order_by(*orden)
-        primeras = list(cabeza.values_list("expediente_id", "pk", "cuantos")[:TOPE])
-        cola = Cola(clave, clase.titulo, clase.vacia, primeras[0][2] if primeras else 0)
-        cola.ids = [(caso, pk if de_linea else None) for caso, pk, _cuantos in primeras]
-        if clave == "dictaminar" and cola.cuantos and lector.usuario.tiene(Rol.INSPECTOR):
+        cabeza = suyas.annotate(cuantas=Window(Count("*")), casos=casos).order_by(*orden)
+        primeras = list(cabeza.values_list("expediente_id", "pk", "cuantas", "casos")[:TOPE])
+        cuantas, cuantos = primeras[0][2:] if primeras else (0, 0)
+        cola = Cola(
+            clave, clase.titulo, clase.vacia.format(" de casos suyos o de nadie" if propios else ""),
+            urlencode({"acto": clave, **({"cargo": MIOS_O_DE_NADIE} if propios else {})}),
+            cuantos, cuantas, _en_palabras(clase.cosa, cuantas, cuantos, propios),
+        )  # fmt: skip
+        cola.ids = [(caso, pk if de_linea else None) for caso, pk, *_cuantos in primeras]
+        if clave == "dictaminar" and cola.cuantas and lector.usuario.tiene(Rol.INSPECTOR):
             cola.negativas = negativas(suyas).count()
         hechas.append(cola)
     return hechas

@@ -8,7 +8,6 @@ from django.utils.formats import date_format
 from expedientes.plazos import Semaforo, semaforo
 from senasa.palabras import duracion
 
-
 UN_MOMENTO = "hace un momento"
 
 

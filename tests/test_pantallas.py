@@ -154,7 +154,8 @@ def test_public_pages_are_accessible_and_fit(abrir: Callable[[], Page], certific
     assert [h for h in hallados if "Applying inline style" not in h] == []  # axe's own
 
 
-TAPADOS = """[...document.querySelectorAll(".filtros :is(input:not([type=hidden]), select, button)")].filter((campo) => {
+TAPADOS = """[...document.querySelectorAll(".filtros :is(input:not([type=hidden]), select, button)")]
+.filter((campo) => {
   campo.scrollIntoView({ block: "center" });
   const { left, right, top, bottom } = campo.getBoundingClientRect();
   const sus = [left + 2, right - 2].map((x) => document.elementFromPoint(x, (top + bottom) / 2));

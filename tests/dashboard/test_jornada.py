@@ -91,6 +91,32 @@ def test_los_actos_del_dia_y_su_filtro_dicen_lo_mismo():
     assert (fila.suyo, fila.quien, fila.acto.accion) == (False, "L. Colega", "dictaminar")
 
 
+def test_cada_cola_abre_lo_que_cuenta_y_dice_de_que_es():
+    """Lines are counted by their cases, which is what the board lists; an inspector's are his and nobody's."""
+    gente, colega = personas(), otro_inspector()
+    suyo, _de_nadie = crear_expediente("resultado_emitido", partidas=2), crear_expediente("resultado_emitido")
+    asignacion.tomar(expediente=suyo, actor=gente["inspector"])
+    del_colega = crear_expediente("resultado_emitido", partidas=2)
+    for ajeno in (del_colega, crear_expediente("muestreado")):
+        asignacion.tomar(expediente=ajeno, actor=colega)
+    for quien, dicho, mas in (
+        ("inspector", "3 partidas de 2 expedientes, suyos o de nadie", 0),
+        ("jefe", "5 partidas de 3 expedientes", 2),
+    ):
+        navegador = entrar(quien)
+        pagina = navegador.get("/tablero/")
+        texto = pagina.content.decode()
+        for cola in pagina.context["colas"]:
+            abre = navegador.get(f"/tablero/?{cola.consulta}").context["page_obj"].paginator.count
+            assert abre == cola.cuantos, (quien, cola.clave)
+        cola = pagina.context["colas"][0]
+        assert (cola.que, cola.mas) == (dicho, mas)
+        assert f'<p class="secundario">{dicho}</p>' in texto
+        assert ("Ver las demás (2)" in texto) is bool(mas)
+        vacia = "Ninguna muestra tomada de casos suyos o de nadie espera su envío."
+        assert (vacia in texto) is (quien == "inspector")
+
+
 def test_consultas_constantes_con_las_colas_llenas():
     for paso in ("resultado_emitido", "muestreado", "registrado"):
         crear_expediente(paso)
