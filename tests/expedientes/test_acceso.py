@@ -107,7 +107,7 @@ def test_lo_mal_escrito_vuelve_con_lo_que_falta(nombre: str) -> None:
 def test_un_numero_sin_forma_de_expediente_se_dice_y_queda_escrito(nombre: str) -> None:
     """It tells nothing of which cases exist: a well-written one that does not is taken as any other."""
     crear_caso()
-    for malo in ("PCM-2026", "PCM-26-12", "PCA 2026 123 X", "123", "mi expediente"):
+    for malo in ("PCM-2026", "PCM-26-12", "PCA 2026 123 X", "123", "mi expediente", "importador5@empresa.example"):
         respuesta = Client().post(reverse(nombre), {"numero": malo, "documento": RUCS[0]})
         assert respuesta.status_code == 422, malo
         assert "No es un número de expediente: lleva" in texto(respuesta)

@@ -451,6 +451,4 @@ def test_actos_en_ingles(client: Client) -> None:
     url = abrir(client, caso.expediente)
     client.post(reverse("set_language"), {"language": "en", "next": url})
     assert "we need your answer" in texto(client.get(url))
-    assert "Answer the observation" in texto(
-        client.get(reverse("seguimiento_responder", args=[caso.expediente.numero]))
-    )
+    assert "Answer the objection" in texto(client.get(reverse("seguimiento_responder", args=[caso.expediente.numero])))
