@@ -51,8 +51,8 @@ def leer_numero(texto: str) -> str:
 def puede_ser_de_un_caso(numero: str, puestos: Collection[str]) -> bool:
     """Whether `numero`, as `leer_numero` gives it, is written as ours are, or may be one of the register before.
 
-    Those are free text: at least seven signs, one of them a digit, and no e-mail address; but what begins with the code of one of `puestos` is
-    meant to be ours.
+    Those are free text: at least seven signs, one of them a digit, and no e-mail address; but what begins with the code
+    of one of `puestos` is meant to be ours.
     """
     if NUMERO_DE_CASO.fullmatch(numero):
         return True
