@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 import django_filters as filtros
-from django.core.cache import caches
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from expedientes.asignacion import inspectores_de
@@ -36,25 +35,25 @@ def con_partida(casos: QuerySet[Expediente], **condicion: Any) -> QuerySet[Exped
 
 def opciones_de(puestos: list[Puesto]) -> dict[str, list[tuple[str, str]]]:
     """What may be chosen of catalogues and people, read once a minute: what some line has, who works at the posts."""
-    clave = f"tablero:opciones:{'.'.join(sorted(puesto.codigo for puesto in puestos))}"
-    opciones: dict[str, list[tuple[str, str]]] = caches["cercana"].get(clave)
-    if opciones is None:
-        # An index probe for each row of a short catalogue.
-        usadas = Partida.objects.order_by()
-        productos = Producto.objects.filter(Exists(usadas.filter(producto=OuterRef("pk"))))
-        origenes = Pais.objects.filter(Exists(usadas.filter(pais_origen=OuterRef("pk"))))
-        opciones = {
-            "producto": [(str(uno.pk), str(uno)) for uno in productos],
-            "origen": [(uno.pk, str(uno)) for uno in origenes],
-            "puesto": [(uno.codigo, str(uno)) for uno in puestos],
-            "cargo": [
-                *DE_QUIEN.items(),
-                (MIOS_O_DE_NADIE, "Mis casos y sin asignar"),
-                *((str(uno.pk), str(uno)) for uno in inspectores_de(puestos)),
-            ],
-        }
-        caches["cercana"].set(clave, opciones, vivo.SEGUNDOS)
-    return opciones
+    clave = ("opciones", sorted(puesto.codigo for puesto in puestos))
+    return vivo.recordar(clave, lambda: _opciones_de(puestos))
+
+
+def _opciones_de(puestos: list[Puesto]) -> dict[str, list[tuple[str, str]]]:
+    # An index probe for each row of a short catalogue.
+    usadas = Partida.objects.order_by()
+    productos = Producto.objects.filter(Exists(usadas.filter(producto=OuterRef("pk"))))
+    origenes = Pais.objects.filter(Exists(usadas.filter(pais_origen=OuterRef("pk"))))
+    return {
+        "producto": [(str(uno.pk), str(uno)) for uno in productos],
+        "origen": [(uno.pk, str(uno)) for uno in origenes],
+        "puesto": [(uno.codigo, str(uno)) for uno in puestos],
+        "cargo": [
+            *DE_QUIEN.items(),
+            (MIOS_O_DE_NADIE, "Mis casos y sin asignar"),
+            *((str(uno.pk), str(uno)) for uno in inspectores_de(puestos)),
+        ],
+    }
 
 
 class FiltroDelTablero(filtros.FilterSet):

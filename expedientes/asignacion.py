@@ -99,7 +99,7 @@ def _dar(
 
 def _por_que_no(puesto: Puesto, inspector: Usuario) -> str:
     """Of many cases given at once each says its post, and where the chosen one works."""
-    suyos = [uno for uno in inspector.puestos.all() if inspectores_de([uno]).filter(pk=inspector.pk).exists()]
+    suyos = inspector.puestos.all() if inspector.is_active and Rol.INSPECTOR in inspector.roles else ()
     quien = {"quien": inspector.firma_corta, "puesto": puesto}
     if not suyos:
         return _("El expediente es del %(puesto)s y %(quien)s no es inspector en actividad.") % quien

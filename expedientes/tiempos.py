@@ -160,9 +160,9 @@ def hitos(eventos: Sequence[Entrada], partidas: Sequence[int]) -> dict[str, Any]
 
     t0 solicitud · t1 first muestra tomada · t2 last of the first round sent, whenever it left (none while one of it
     still waits) · t3 last reception that stands · t4 last test concluded that stands: the verification that completed
-    it · t5 issue of the report version that the last
-    decisions rest on, the latest of the case · t6 last decision in force, once every line has one · t7 last closure,
-    none while it is open again. `cierres`: each time it ended and was opened again, in ISO hours.
+    it · t5 issue of the report version that the last decisions rest on, the latest of the case · t6 last decision in
+    force, once every line has one · t7 last closure, none while it is open again. `cierres`: each time it ended and was
+    opened again, in ISO hours.
     """
     lineas = {pk: _Linea() for pk in partidas}
     t: dict[str, datetime | None] = dict.fromkeys(("t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7"))

@@ -334,12 +334,10 @@ class Causas:
 ETAPA_DE_LA_MUESTRA = "Etapa de la muestra, sin método"
 
 
-def _sin_anotar(suyas: QuerySet[Reversion], *, del_acto: bool) -> QuerySet[Reversion]:
-    """Those of which it is not noted yet that all is back."""
-    falta: Any = Q(regreso=None)
-    if del_acto:
-        falta |= Exists(Reversion.objects.filter(parte_de=OuterRef("pk"), regreso=None))
-    return suyas.filter(falta)
+def _sin_anotar(*, del_acto: bool) -> Q:
+    """Of which it is not noted yet that all is back."""
+    falta = Q(regreso=None)
+    return falta | Q(Exists(Reversion.objects.filter(falta, parte_de=OuterRef("pk")))) if del_acto else falta
 
 
 # What some rows have in common, how many there are, the microseconds that they added, how many are not back yet.
@@ -368,8 +366,7 @@ def _de_vuelta(dias: tuple[date, date], puesto: Puesto | None, disciplina: Disci
     filtro = Filtro(*dias, puesto, disciplina)
 
     def vueltas(suyas: ConsultaReversion, *, del_acto: bool) -> QuerySet[Reversion]:
-        ya = suyas.exclude(pk__in=_sin_anotar(suyas, del_acto=del_acto).values("pk"))
-        return con_horas(ya, reloj.ahora(), del_acto=del_acto)
+        return con_horas(suyas.exclude(_sin_anotar(del_acto=del_acto)), reloj.ahora(), del_acto=del_acto)
 
     return {
         "motivos": _por_motivo(vueltas(actos(filtro), del_acto=True)),
@@ -384,14 +381,14 @@ def causas(filtro: Filtro, ahora: datetime) -> Causas:
     """What the reversions of the period are laid to: by motive each act once, by method and discipline each row."""
     dias = [(filtro.desde, filtro.hasta)] if filtro.disciplina else _por_meses(filtro.desde, filtro.hasta)
     vueltas = contar([DE_VUELTA], dias, filtro.puesto, filtro.disciplina)
-    # Of the few that are not noted as back the log is asked.
-    de_actos, de_filas = (
-        con_horas(suyas.filter(pk__in=list(_sin_anotar(suyas, del_acto=del_acto).values_list("pk", flat=True))), ahora,
-                  del_acto=del_acto)
-        for suyas, del_acto in ((actos(filtro), True), (filas(filtro), False))
-    )  # fmt: skip
-    por_motivo = _juntar(*(una["motivos"] for una in vueltas), _por_motivo(de_actos))
-    por_metodo = _juntar(*(una["metodos"] for una in vueltas), _por_metodo(de_filas))
+
+    def sueltas(suyas: ConsultaReversion, *, del_acto: bool) -> QuerySet[Reversion]:
+        """The few that are not noted as back: the log is asked of their ids alone."""
+        cuales = list(suyas.filter(_sin_anotar(del_acto=del_acto)).values_list("pk", flat=True))
+        return con_horas(Reversion.objects.filter(pk__in=cuales), ahora, del_acto=del_acto)
+
+    por_motivo = _juntar(*(una["motivos"] for una in vueltas), _por_motivo(sueltas(actos(filtro), del_acto=True)))
+    por_metodo = _juntar(*(una["metodos"] for una in vueltas), _por_metodo(sueltas(filas(filtro), del_acto=False)))
     textos = {(uno.accion, uno.codigo): uno.texto for uno in Motivo.objects.all()}
     motivos = [
         Causa(textos.get((accion, motivo), motivo), {"accion": accion, "motivo": motivo}, *cuenta)
